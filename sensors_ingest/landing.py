@@ -1,0 +1,149 @@
+"""Landing: the bytes exactly as a source sent them, compressed, immutable and named by their content.
+
+Layout, one folder a source and a delivery day (``snapshot`` for sources that always send their whole window)::
+
+    <root>/<source>/<day or snapshot>/<sha256>.<suffix>.zst    the bytes
+    <root>/<source>/<day or snapshot>/<sha256>.json            where and when they came from
+
+The sidecar is written last: a file without one is the leftover of a crash and is written again.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+SNAPSHOT_FOLDER = "snapshot"
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One immutable landing file.
+
+    ``landing_id`` is the SHA-256 of the uncompressed bytes; ``address`` is a URL without secrets or a file name;
+    ``source_time`` is when the source says it made the bytes (``Last-Modified``), if it says so; ``day`` is the delivery
+    day (partition) or None for a snapshot; ``size`` counts uncompressed bytes; ``is_new`` is False when the same bytes
+    had landed before.
+    """
+
+    landing_id: str
+    source: str
+    path: Path
+    address: str
+    fetched_at: datetime
+    source_time: datetime | None
+    day: date | None
+    size: int
+    is_new: bool = False
+
+    @property
+    def received_at(self) -> datetime:
+        """When the source had these bytes: its own word where it gives one, else when we fetched them."""
+        return self.source_time or self.fetched_at
+
+
+class Landing:
+    """The landing folder. Safe for several writers: every file is written aside and renamed into place."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(
+        self,
+        source: str,
+        chunks: Iterable[bytes],
+        *,
+        address: str,
+        suffix: str,
+        day: date | None = None,
+        source_time: datetime | None = None,
+    ) -> LandedFile:
+        """Stream ``chunks`` into landing and return the file; the same bytes twice are one file.
+
+        ``suffix`` is the format without a dot (``ndjson``, ``json``, ``csv``, ``html``, ``parquet``). An exception
+        raised by ``chunks`` leaves nothing behind.
+        """
+        folder = self.root / source / (day.isoformat() if day else SNAPSHOT_FOLDER)
+        folder.mkdir(parents=True, exist_ok=True)
+        incoming = folder / f".incoming-{uuid.uuid4().hex}"
+        try:
+            landing_id, size = _write_compressed(incoming, chunks)
+            sidecar = folder / f"{landing_id}.json"
+            if sidecar.exists():
+                return _read_sidecar(sidecar)
+            path = folder / f"{landing_id}.{suffix}.zst"
+            os.replace(incoming, path)
+        finally:
+            incoming.unlink(missing_ok=True)
+        landed = LandedFile(
+            landing_id, source, path, address, datetime.now(UTC), source_time, day, size, is_new=True
+        )
+        _write_sidecar(sidecar, landed)
+        return landed
+
+    def files(self, source: str, days: Collection[date] | None = None) -> list[LandedFile]:
+        """Every landed file of ``source`` in order of arrival; with ``days`` only theirs and the snapshots."""
+        folder = self.root / source
+        if days is None:
+            sidecars = sorted(folder.glob("*/*.json"))
+        else:
+            names = [SNAPSHOT_FOLDER, *(day.isoformat() for day in sorted(days))]
+            sidecars = [path for name in names for path in sorted((folder / name).glob("*.json"))]
+        return sorted(map(_read_sidecar, sidecars), key=lambda file: (file.fetched_at, file.landing_id))
+
+    def chunks(self, file: LandedFile, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """The bytes of ``file`` as the source sent them, in pieces."""
+        with pa.OSFile(str(file.path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+            while chunk := stream.read(chunk_bytes):
+                yield chunk
+
+    def read(self, file: LandedFile) -> bytes:
+        """The bytes of ``file`` as the source sent them, whole."""
+        return b"".join(self.chunks(file))
+
+
+def _write_compressed(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        with pa.CompressedOutputStream(pa.PythonFile(file, mode="w"), "zstd") as stream:
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                stream.write(chunk)
+    return digest.hexdigest(), size
+
+
+def _write_sidecar(sidecar: Path, landed: LandedFile) -> None:
+    record = {
+        "landing_id": landed.landing_id,
+        "source": landed.source,
+        "file": landed.path.name,
+        "address": landed.address,
+        "fetched_at": landed.fetched_at.isoformat(),
+        "source_time": landed.source_time.isoformat() if landed.source_time else None,
+        "day": landed.day.isoformat() if landed.day else None,
+        "size": landed.size,
+    }
+    incoming = sidecar.with_name(f".{sidecar.name}-{uuid.uuid4().hex}")
+    incoming.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    os.replace(incoming, sidecar)
+
+
+def _read_sidecar(sidecar: Path) -> LandedFile:
+    record = json.loads(sidecar.read_text(encoding="utf-8"))
+    return LandedFile(
+        landing_id=record["landing_id"],
+        source=record["source"],
+        path=sidecar.with_name(record["file"]),
+        address=record["address"],
+        fetched_at=datetime.fromisoformat(record["fetched_at"]),
+        source_time=datetime.fromisoformat(record["source_time"]) if record["source_time"] else None,
+        day=date.fromisoformat(record["day"]) if record["day"] else None,
+        size=record["size"],
+    )
