@@ -1,0 +1,217 @@
+"""What a release consists of: the DuckDB file, a Parquet file per table, and the manifest that lists them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from hogland_pipeline.releases import DATABASE_NAME, MANIFEST_NAME, PublicationFailed, Target
+
+# The oldest storage format: a file written so opens in every DuckDB from 1.1.3 to 2.0.
+STORAGE_VERSION = "v1.0.0"
+PLAIN_TYPE = re.compile(
+    r"BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
+    r"|VARCHAR|DATE|TIMESTAMP( WITH TIME ZONE)?"
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as DuckDB names its type; the comment is the description from the model."""
+
+    name: str
+    type: str
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class WrittenTable:
+    """A written table; the fingerprint covers its columns and rows, in whatever order the rows are."""
+
+    name: str
+    row_count: int
+    columns: tuple[Column, ...]
+    fingerprint: str
+
+
+def published_fingerprints(target: Target) -> dict[str, str]:
+    """Fingerprints of the published tables by name; empty when nothing readable is published."""
+    manifest = target.published / MANIFEST_NAME
+    try:
+        tables = json.loads(manifest.read_text(encoding="utf-8"))["tables"]
+        return {name: table["fingerprint"] for name, table in tables.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s cannot be read (%s): every mart counts as changed", manifest, error)
+        return {}
+
+
+def copy_marts(build_db: Path, candidate: Path, marts: Sequence[str]) -> list[WrittenTable]:
+    """Copy marts from schema main of the build database into the candidate, with comments, and as Parquet.
+
+    Raises `PublicationFailed` when a mart is missing or has a column type that not every reader knows.
+    """
+    if not build_db.is_file():
+        raise PublicationFailed(f"there is no build database {build_db}")
+    # Without a temporary folder of its own, an in-memory database would spill into the working directory.
+    with duckdb.connect(config={"temp_directory": str(candidate / "spill")}) as connection:
+        connection.execute(f"ATTACH {_literal(build_db)} AS build (READ_ONLY)")
+        database = _literal(candidate / DATABASE_NAME)
+        connection.execute(f"ATTACH {database} AS hogland (STORAGE_VERSION '{STORAGE_VERSION}')")
+        tables = [_copy_mart(connection, candidate, mart) for mart in marts]
+        connection.execute("CHECKPOINT hogland")
+        connection.execute("DETACH hogland")
+    return tables
+
+
+def add_tables(candidate: Path, tables: Mapping[str, pa.Table]) -> list[WrittenTable]:
+    """Add small tables to the copied marts, and as Parquet."""
+    with duckdb.connect(candidate / DATABASE_NAME) as connection:
+        for name, rows in tables.items():
+            connection.register("arriving", rows)
+            connection.execute(f"CREATE TABLE main.{name} AS FROM arriving")
+            connection.unregister("arriving")
+        written = [_write_table(connection, candidate, name) for name in tables]
+        connection.execute("CHECKPOINT")
+    return written
+
+
+def _copy_mart(connection: duckdb.DuckDBPyConnection, candidate: Path, mart: str) -> WrittenTable:
+    _require_plain(mart, _columns(connection, "build", mart))
+    connection.execute(f"CREATE TABLE hogland.main.{mart} AS FROM build.main.{mart}")
+    _copy_comments(connection, mart)
+    table = _write_table(connection, candidate, mart)
+    [built] = _row(connection, f"FROM build.main.{mart} SELECT count(*)")
+    if built != table.row_count:
+        raise PublicationFailed(f"mart {mart}: {built} rows built, {table.row_count} rows copied")
+    return table
+
+
+def _require_plain(mart: str, columns: Sequence[Column]) -> None:
+    """Only types that every tool reads alike: no ENUM, LIST, STRUCT or HUGEINT (a bare sum of integers)."""
+    if not columns:
+        raise PublicationFailed(f"mart {mart} is not in the build database")
+    for column in columns:
+        if not PLAIN_TYPE.fullmatch(column.type):
+            raise PublicationFailed(
+                f"mart {mart}: column {column.name} has type {column.type}, which not every reader knows; "
+                "cast it in the model"
+            )
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, mart: str) -> None:
+    [comment] = _row(
+        connection,
+        "SELECT max(comment) FROM duckdb_tables() "
+        "WHERE database_name = 'build' AND schema_name = 'main' AND table_name = ?",
+        [mart],
+    )
+    if comment:
+        connection.execute(f"COMMENT ON TABLE hogland.main.{mart} IS {_literal(comment)}")
+    for column in _columns(connection, "build", mart):
+        if column.comment:
+            name = '"' + column.name.replace('"', '""') + '"'
+            connection.execute(f"COMMENT ON COLUMN hogland.main.{mart}.{name} IS {_literal(column.comment)}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> tuple[Column, ...]:
+    rows = connection.execute(
+        "SELECT column_name, data_type, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = 'main' AND table_name = ? ORDER BY column_index",
+        [catalog, table],
+    ).fetchall()
+    return tuple(Column(*row) for row in rows)
+
+
+def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: str) -> WrittenTable:
+    """Measure a table of the candidate and write it as Parquet too.
+
+    The fingerprint rests on sum and exclusive or of DuckDB's row hashes, which may differ between its
+    versions: after an upgrade every mart counts as changed once.
+    """
+    count, total, parity = _row(
+        connection,
+        f"FROM hogland.main.{name} AS t "
+        "SELECT count(*), coalesce(sum(hash(t)), 0), coalesce(bit_xor(hash(t)), 0)",
+    )
+    columns = _columns(connection, "hogland", name)
+    content = json.dumps([[(column.name, column.type) for column in columns], count, total, parity])
+    path = parquet_path(candidate, name)
+    connection.execute(f"COPY hogland.main.{name} TO {_literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+    [exported] = _row(connection, f"FROM parquet_file_metadata({_literal(path)}) SELECT num_rows")
+    if exported != count:
+        raise PublicationFailed(f"{path.name}: {count} rows in the table, {exported} rows exported")
+    return WrittenTable(name, count, columns, hashlib.sha256(content.encode()).hexdigest()[:32])
+
+
+def write_manifest(
+    candidate: Path, release_id: str, run_id: str, published_at: datetime, tables: Sequence[WrittenTable]
+) -> None:
+    """List tables with their columns, and the files with their digests, for readers that verify a copy."""
+    manifest: dict[str, Any] = {
+        "release_id": release_id,
+        "run_id": run_id,
+        "published_at": published_at.astimezone(UTC).isoformat(),
+        "storage_version": STORAGE_VERSION,
+        "tables": {
+            table.name: {
+                "rows": table.row_count,
+                "fingerprint": table.fingerprint,
+                "columns": [asdict(column) for column in table.columns],
+            }
+            for table in tables
+        },
+        "files": {
+            name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for name, path in release_files(candidate).items()
+        },
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (candidate / MANIFEST_NAME).write_text(text, encoding="utf-8")
+
+
+def require_exactly_its_files(candidate: Path, tables: Sequence[WrittenTable]) -> None:
+    """A write-ahead log beside the database would be lost at the rename, and its rows with it."""
+    expected = {DATABASE_NAME, MANIFEST_NAME} | {f"parquet/{table.name}.parquet" for table in tables}
+    if differing := sorted(set(release_files(candidate)) ^ expected):
+        raise PublicationFailed(f"the release has unexpected or missing files: {', '.join(differing)}")
+
+
+def release_files(folder: Path) -> dict[str, Path]:
+    """The files of a release by their name relative to it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parquet_path(candidate: Path, table: str) -> Path:
+    """Where the Parquet copy of a table lies in its release."""
+    return candidate / "parquet" / f"{table}.parquet"
+
+
+def _row(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
+) -> tuple[Any, ...]:
+    [row] = connection.execute(query, list(parameters)).fetchall()
+    return tuple(row)
+
+
+def _literal(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
