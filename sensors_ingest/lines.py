@@ -1,0 +1,69 @@
+"""Whole lines of a landing file as Arrow strings, in batches, with their line numbers. Never a Python object
+a line.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+NEWLINE: Final = ord("\n")
+# Big enough that a batch costs little besides its rows, small enough that a hundred million rows need no more memory than one.
+BATCH_BYTES: Final = 1 << 24
+
+
+@dataclass(frozen=True)
+class LineBatch:
+    """Consecutive lines; ``first_row`` is the 1-based number of the first. ``text`` is Arrow
+    ``large_string``.
+    """
+
+    first_row: int
+    text: pa.Array
+
+
+def line_batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator[LineBatch]:
+    """Split a stream of bytes at line feeds; blank lines count, and the last line needs no line feed.
+
+    Bytes that are not UTF-8 become U+FFFD, so that one damaged line cannot cost its neighbours.
+    """
+    first_row = 1
+    for block in _blocks_of_whole_lines(chunks, batch_bytes):
+        text = _split(block)
+        yield LineBatch(first_row, text)
+        first_row += len(text)
+
+
+def _blocks_of_whole_lines(chunks: Iterable[bytes], block_bytes: int) -> Iterator[memoryview]:
+    pending: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        pending.append(chunk)
+        size += len(chunk)
+        if size >= block_bytes:
+            block = b"".join(pending)
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield memoryview(block)[:end]
+            pending, size = [block[end:]], len(block) - end
+    rest = b"".join(pending)
+    if rest:
+        yield memoryview(rest if rest.endswith(b"\n") else rest + b"\n")
+
+
+def _split(block: memoryview) -> pa.Array:
+    block = _valid_utf8(block)
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE)
+    # Each line keeps its line feed, so that one offset array serves: white space around JSON and fields means nothing.
+    offsets = np.concatenate(([0], ends + 1)).astype(np.int64)
+    return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
+
+
+def _valid_utf8(block: memoryview) -> memoryview:
+    try:
+        str(block, "utf-8")
+    except UnicodeDecodeError:
+        return memoryview(str(block, "utf-8", errors="replace").encode("utf-8"))
+    return block
