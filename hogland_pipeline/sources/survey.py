@@ -57,9 +57,9 @@ class RespondentKeyChanged(Exception):  # noqa: N818
 
     def __init__(self, source: str, wave: str) -> None:
         super().__init__(
-            f"Source {source!r}: earlier exports of wave '{wave}' were hashed with another respondent key, so "
-            "everybody would be counted twice: set the earlier key again, or remove the wave's landing files and "
-            "rows first."
+            f"Source {source!r}: earlier exports of wave '{wave}' were hashed with another respondent key, "
+            "and everybody would be counted twice: set the earlier key again, or remove the wave's landing "
+            "files and rows first."
         )
 
 
