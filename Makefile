@@ -12,8 +12,6 @@ MANIFEST := dbt_project/target/manifest.json
 DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' -o -name '*.md' \) \
 	-not -path 'dbt_project/target/*' -not -path 'dbt_project/logs/*')
 
-export DAGSTER_HOME
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test dev check format hooks lock clean
@@ -29,7 +27,7 @@ test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
 
 dev: $(MANIFEST) ## Open the Dagster UI with the project's own settings
 	@mkdir -p "$(DAGSTER_HOME)" && cp dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"
-	@$(PY) -m dagster dev -w workspace.yaml
+	@DAGSTER_HOME="$(DAGSTER_HOME)" $(PY) -m dagster dev -w workspace.yaml
 
 check: $(MANIFEST) ## Lint, types, SQL style and the dbt project; warnings are errors
 	$(PY) -m ruff check .

@@ -453,8 +453,8 @@ from hogland_pipeline.releases import Target
 build_db, root, limit = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
 at = datetime(2026, 2, 2, 1, tzinfo=UTC)
-marts = ["daily_snow"]
-publish(Path(build_db), Target(Path(root)), marts, run_id="full", sources=[], stale={}, audit=lambda *_: [], published_at=at)
+nothing = dict(sources=[], stale={}, audit=lambda *_: [])
+publish(Path(build_db), Target(Path(root)), ["daily_snow"], run_id="full", published_at=at, **nothing)
 """
 
 
