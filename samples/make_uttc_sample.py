@@ -116,7 +116,7 @@ SOLUTIONS: Final[list[dict[str, Any]]] = [
         "short_title": "Delade pooler av elbilar och elcyklar",
         "stage": "IDENTIFIERADE",
         "published": "May 6, 2025",
-        "summary": "Kommunen och invånarna delar på samma elfordon, på dagen i tjänsten och på kvällen hemma.",
+        "summary": "Kommunen och invånarna delar på elfordonen, på dagen i tjänsten och på kvällen hemma.",
         "transition_path": ["Transporter", "Persontransporter", "Delning"],
     },
     {

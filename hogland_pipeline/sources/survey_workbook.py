@@ -104,10 +104,12 @@ def match_columns(sheet: Sheet, questions: Mapping[str, Question]) -> Columns:
     matched: dict[str, str] = {}
     remarks: list[str] = []
     for question_id, question in questions.items():
-        wordings = [header_key(text) for text in question.text]
-        letters = _by_text(places, keys, question, wordings)
-        if letters is not None:
-            matched[question_id] = letters
+        candidates = _by_text(places, keys, question)
+        if len(candidates) > 1:
+            reason = f"has the text of columns {', '.join(candidates)} and none is column {question.position}"
+            raise MalformedExport(sheet.file, f"question '{question_id}' {reason}", _excerpt(question))
+        if candidates:
+            matched[question_id] = candidates[0]
     for question_id, question in questions.items():
         if question_id in matched:
             continue
@@ -173,13 +175,12 @@ def _form_columns(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _by_text(
-    places: list[str], keys: Mapping[str, str], question: Question, wordings: list[str]
-) -> str | None:
+def _by_text(places: list[str], keys: Mapping[str, str], question: Question) -> list[str]:
+    """The columns with one of the question's texts; only the one in its place, if that is among several."""
+    wordings = {header_key(text) for text in question.text}
     candidates = [letters for letters in places if keys[letters] in wordings]
-    if len(candidates) > 1 and question.position and question.position <= len(places):
-        return places[question.position - 1] if places[question.position - 1] in candidates else candidates[0]
-    return candidates[0] if candidates else None
+    in_place = [letters for letters in candidates if places.index(letters) + 1 == question.position]
+    return in_place if len(candidates) > 1 and in_place else candidates
 
 
 def _by_position(

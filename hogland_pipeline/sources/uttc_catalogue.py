@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from hogland_pipeline.sources.notes import SourceNote
 from hogland_pipeline.sources.uttc_pages import (
+    DATE,
+    EFFECT,
     SOLUTION_PATH,
     CatalogueEntry,
     MalformedPage,
@@ -126,8 +128,14 @@ class UttcCatalogue:
             yield pa.RecordBatch.from_pylist(rows, schema=UTTC_SOLUTION_SCHEMA)
 
     def notes(self, landing: Landing, files: Sequence[LandedFile]) -> list[SourceNote]:
-        """Nothing to look at beyond rejects: a catalogue that looks otherwise is an error."""
-        return []
+        """What no solution of a snapshot shows, though some may lack it: has the site changed there?"""
+        optional = {"published_date": f"date (selector '{DATE}')", "effects": f"effect (selector '{EFFECT}')"}
+        return [
+            SourceNote(self.name, file.address, f"no solution shows any {what}: has the page changed?")
+            for file in files
+            for column, what in optional.items()
+            if not any(row[column] for batch in self.decode(landing, [file]) for row in batch.to_pylist())
+        ]
 
 
 def _page_rows(file: LandedFile, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:

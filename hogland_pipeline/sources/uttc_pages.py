@@ -22,7 +22,8 @@ TRANSITION: Final = "article .transition-path li"
 OWNER: Final = "article .solution-owner"
 BASELINE: Final = "article .solution-baseline"
 OBJECTS: Final = "article .solution-objects"
-EFFECT: Final = "article .effect"
+EFFECTS: Final = "article .effects"
+EFFECT: Final = ".effect"
 EFFECT_QUANTITY: Final = ".effect-quantity"
 EFFECT_VALUE: Final = ".effect-value"
 EFFECT_KIND: Final = ".effect-kind"
@@ -128,6 +129,11 @@ def same_origin(address: str, other: str) -> bool:
 def read_solution_page(url: str, html: str) -> CatalogueEntry:
     """A detail page as an entry. Raises ``MalformedPage`` and ``UnknownWord``."""
     tree = LexborHTMLParser(html)
+    effects = tree.css_first(EFFECTS)
+    if effects is None:
+        raise MalformedPage(
+            url, f"selector '{EFFECTS}' found nothing (a solution without effects has an empty list)"
+        )
     path = [_text(node) for node in tree.css(TRANSITION)]
     if len(path) != 3:
         raise MalformedPage(url, f"selector '{TRANSITION}' found {len(path)} of 3 steps (area, sector, kind)")
@@ -140,7 +146,7 @@ def read_solution_page(url: str, html: str) -> CatalogueEntry:
         summary=_required(tree, url, SUMMARY),
         transition_path=TransitionPath(area=path[0], sector=path[1], kind=path[2]),
         owner=_optional(tree, OWNER),
-        effects=tuple(_effect(node, url) for node in tree.css(EFFECT)),
+        effects=tuple(_effect(node, url) for node in effects.css(EFFECT)),
         baseline_period=_optional(tree, BASELINE),
         objects=_optional(tree, OBJECTS),
     )
