@@ -1,0 +1,54 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_days',
+    days_from='int_sensor_reading__hourly',
+    on_schema_change='fail',
+    post_hook="{{ record_built_days('int_sensor_reading__hourly') }}"
+) }}
+
+with hourly as (
+    select * from {{ ref('int_sensor_reading__hourly') }}
+    where {{ in_pending_days('int_sensor_reading__hourly', 'date', 'local_date') }}
+),
+
+daily as (
+    select
+        feed,
+        sensor_id,
+        quantity,
+        local_date,
+        min(unit) as unit,
+        sum(readings)::bigint as readings,
+        sum(valid_readings)::bigint as valid_readings,
+        sum(suspect_readings)::bigint as suspect_readings,
+        min(value_low) as value_low,
+        max(value_high) as value_high,
+        sum(value_sum) as value_sum,
+        -- Snow depth is observed at 07:00 Swedish normal time, summer and winter.
+        max(value_first) filter (where extract(hour from hour_at) = 6) as value_at_06_utc,
+        max(loaded_at) as loaded_at
+    from hourly
+    group by feed, sensor_id, quantity, local_date
+),
+
+final as (
+    select
+        feed,
+        sensor_id,
+        quantity,
+        local_date,
+        unit,
+        readings,
+        valid_readings,
+        suspect_readings,
+        value_low,
+        value_high,
+        value_sum,
+        value_sum / nullif(valid_readings, 0) as value_mean,
+        value_at_06_utc,
+        loaded_at
+    from daily
+)
+
+select * from final
+order by feed, local_date, sensor_id, quantity

@@ -1,0 +1,60 @@
+-- Per sensor: what the mart counts and its extremes against the readings themselves, up to the mart's last day.
+{% set quantities = [
+    ('snow_depth', 'snow_depth', 'cm'),
+    ('air_temperature', 'air_temperature', 'degc'),
+    ('relative_humidity', 'relative_humidity', 'pct'),
+] %}
+
+with readings as (
+    select * from {{ ref('int_sensor_reading__calibrated') }}
+),
+
+daily_snow as (
+    select * from {{ ref('kpi_operations__daily_snow') }}
+),
+
+main_quantities as (
+    select distinct
+        sensor_id,
+        main_quantity
+    from {{ ref('dim_sensor') }}
+),
+
+mart_end as (
+    select {{ local_midnight('max(local_date) + 1') }} as ended_at from daily_snow
+),
+
+expected as (
+    select
+        readings.sensor_id,
+        count(*) filter (where readings.quantity = main_quantities.main_quantity) as readings,
+        count(readings.value) filter (where readings.quantity = main_quantities.main_quantity) as valid_readings,
+        {% for quantity, column, unit in quantities %}
+        min(readings.value) filter (where readings.quantity = '{{ quantity }}') as {{ column }}_low_{{ unit }},
+        max(readings.value) filter (where readings.quantity = '{{ quantity }}') as {{ column }}_high_{{ unit }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from readings
+    inner join main_quantities on readings.sensor_id = main_quantities.sensor_id
+    where readings.observed_at < (select mart_end.ended_at from mart_end)
+    group by readings.sensor_id
+),
+
+found as (
+    select
+        sensor_id,
+        sum(readings) as readings,
+        sum(valid_readings) as valid_readings,
+        {% for quantity, column, unit in quantities %}
+        min({{ column }}_low_{{ unit }}) as {{ column }}_low_{{ unit }},
+        max({{ column }}_high_{{ unit }}) as {{ column }}_high_{{ unit }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from daily_snow
+    group by sensor_id
+    having sum(readings) > 0 or max(loaded_at) is not null
+)
+
+(select * from expected except select * from found)
+union all
+(select * from found except select * from expected)

@@ -1,0 +1,69 @@
+-- Per wave, question and subgroup type the respondents of the mart are those of the raw table, and every answer is an
+-- option of its question (so nothing but an option, no free text, is ever counted).
+with answers as (
+    select * from {{ source('raw', 'survey_answer') }}
+),
+
+questions as (
+    select * from {{ ref('survey_questions') }}
+),
+
+mart as (
+    select * from {{ ref('kpi_digitalisation__survey_answer') }}
+),
+
+counted as (
+    select * from {{ ref('int_survey_answer__counted') }}
+),
+
+expected as (
+    select
+        answers.wave,
+        answers.question_id,
+        subgroup_types.subgroup_type,
+        count(*)::bigint as n_respondents,
+        count(*)::bigint as n_answers
+    from answers
+    semi join questions on answers.question_id = questions.question_id
+    cross join (select unnest(['all', 'municipality', 'role']) as subgroup_type) as subgroup_types
+    group by all
+),
+
+respondents as (
+    select
+        wave,
+        question_id,
+        subgroup_type,
+        sum(n_respondents)::bigint as n_respondents
+    from (select distinct wave, question_id, subgroup_type, subgroup, n_respondents from mart)
+    group by all
+),
+
+answers_counted as (
+    select
+        wave,
+        question_id,
+        subgroup_type,
+        sum(n_answers)::bigint as n_answers
+    from counted
+    group by all
+),
+
+found as (
+    select
+        respondents.wave,
+        respondents.question_id,
+        respondents.subgroup_type,
+        respondents.n_respondents,
+        answers_counted.n_answers
+    from respondents
+    inner join answers_counted
+        on
+            respondents.wave = answers_counted.wave
+            and respondents.question_id = answers_counted.question_id
+            and respondents.subgroup_type = answers_counted.subgroup_type
+)
+
+(select * from expected except select * from found)
+union all
+(select * from found except select * from expected)
