@@ -85,7 +85,7 @@ def run_suite(
     with _one_audit_at_a_time, _quiet(), connection.cursor() as cursor:
         batch_query = _batch_query(table, landing_day)
         _open_batch(cursor, table, batch_query)
-        return _Audit(cursor, batch_query, suite).results()
+        return _Audit(cursor, batch_query, _in_schema_of(table, suite)).results()
 
 
 class _Audit:
@@ -165,11 +165,11 @@ class _Audit:
     ) -> CheckResult:
         evaluated = self.total_rows if evaluated_rows is None else evaluated_rows
         index = self.suite.index_column
-        names_rows = check.scope is Scope.ROW and failing_query is not None and index is not None
+        names_rows = check.scope == "row" and failing_query is not None and index is not None
         return CheckResult(
             name=check.name,
             column=check.column,
-            severity=Severity.ERROR if error is not None else check.severity,
+            severity="error" if error is not None else check.severity,
             scope=check.scope,
             passed=passed,
             evaluated_rows=evaluated,
@@ -233,7 +233,7 @@ def _expectation(suite: Suite, check: Check) -> Any:
         return expectation(
             **check.kwargs,
             **narrowed,
-            severity="critical" if check.severity is Severity.ERROR else "warning",
+            severity="critical" if check.severity == "error" else "warning",
             description=check.description,
             meta={"name": check.name},
         )
@@ -284,6 +284,20 @@ def _repeated_keys_query(columns: Sequence[str], where: str) -> str:
 def _column_list(check: Check) -> list[str]:
     columns = check.kwargs["column_list"]
     return [str(column) for column in columns] if isinstance(columns, list) else []
+
+
+def _in_schema_of(table: str, suite: Suite) -> Suite:
+    """The suite with ``{schema}`` of its SQL filled in: tables beside the audited one are found there."""
+    schema = table.rpartition(".")[0] or "main"
+    checks = [_with_schema(check, schema) for check in suite.expectations]
+    return suite.model_copy(update={"expectations": checks})
+
+
+def _with_schema(check: Check, schema: str) -> Check:
+    if check.expectation != UNEXPECTED_ROWS:
+        return check
+    query = str(check.kwargs["unexpected_rows_query"]).replace("{schema}", schema)
+    return check.model_copy(update={"kwargs": {**check.kwargs, "unexpected_rows_query": query}})
 
 
 def _batch_query(table: str, landing_day: date | None) -> str:

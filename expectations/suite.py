@@ -4,7 +4,6 @@ A suite is one YAML file, ``expectations/suites/<table>.yml``. Reading it needs 
 a database, so a mistake in a suite shows without paying for their import.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -56,6 +55,11 @@ TABLE_EXPECTATIONS: Final = frozenset(
     }
 )
 
+# An error keeps rows or the whole batch out; a warning is shown.
+Severity = Literal["error", "warning"]
+# What a check speaks about: single rows, which go to quarantine, or the table, which closes the gate.
+Scope = Literal["row", "table"]
+
 Text = Annotated[str, Field(min_length=1)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Scalar = str | int | float | bool
@@ -63,20 +67,6 @@ Scalar = str | int | float | bool
 
 class SuiteError(Exception):
     """A suite file that cannot be used: names the file, the check and what is wrong."""
-
-
-class Severity(StrEnum):
-    """What a failed check does: an error keeps rows or the batch out, a warning is shown."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-class Scope(StrEnum):
-    """What a failed check speaks about: single rows (quarantine) or the whole table (gate)."""
-
-    ROW = "row"
-    TABLE = "table"
 
 
 class Strict(BaseModel):
@@ -89,7 +79,8 @@ class Check(Strict):
     """One truth a table must hold.
 
     ``only_where`` narrows the check to rows whose columns hold a value, one of a list of values, or null.
-    ``{batch}`` in an SQL expectation stands for the audited table.
+    ``{batch}`` in an SQL expectation stands for the audited table, which cannot be joined there, and ``{schema}``
+    for the schema it is in; other braces are doubled, as in ``[0-9]{{4}}``.
     """
 
     name: Identifier
@@ -110,9 +101,9 @@ class Check(Strict):
 
     @model_validator(mode="after")
     def _fits_its_scope(self) -> Self:
-        if self.scope is Scope.ROW and self.expectation not in ROW_EXPECTATIONS:
+        if self.scope == "row" and self.expectation not in ROW_EXPECTATIONS:
             raise ValueError(f"{self.expectation} judges a whole table and cannot have scope row")
-        if self.scope is Scope.ROW and "mostly" in self.kwargs:
+        if self.scope == "row" and "mostly" in self.kwargs:
             raise ValueError("'mostly' would let failing rows pass; a check of scope row cannot have it")
         if self.expectation == UNEXPECTED_ROWS:
             if "{batch}" not in str(self.kwargs.get("unexpected_rows_query")):
@@ -156,7 +147,7 @@ class Suite(Strict):
                 "index_column, max_quarantine_share and max_quarantine_share_reason belong to staged tables, "
                 "and a staged table needs all three"
             )
-        if not staged and (rows := [check.name for check in self.expectations if check.scope is Scope.ROW]):
+        if not staged and (rows := [check.name for check in self.expectations if check.scope == "row"]):
             raise ValueError(f"check {rows[0]!r} has scope row, but a mart has no quarantine")
         return self
 
