@@ -57,7 +57,7 @@ class DuckDBDatasource(SQLDatasource):
     def over(cls, connection: duckdb.DuckDBPyConnection) -> Self:
         """A datasource that runs its queries on ``connection``, which must have no open transaction.
 
-        Great Expectations rolls back whatever transaction it finds; the caller closes the connection.
+        Great Expectations rolls back whatever transaction it finds. ``close`` closes the connection with it.
         """
         datasource = cls(name="duckdb")
         datasource._duckdb_engine = sa.create_engine(
@@ -81,6 +81,12 @@ class DuckDBDatasource(SQLDatasource):
                 engine=self._duckdb_engine, create_temp_table=False
             )
         return self._execution_engine
+
+    def close(self) -> None:
+        """Close the connection the datasource was made over; the database stays open by its other ones."""
+        if self._execution_engine is not None and self._execution_engine._connection is not None:
+            self._execution_engine._connection.close()
+        self._duckdb_engine.dispose()
 
     def test_connection(self, test_assets: bool = True) -> None:
         """The connection is open already: there is nothing to test."""

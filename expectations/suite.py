@@ -79,8 +79,8 @@ class Check(Strict):
     """One truth a table must hold.
 
     ``only_where`` narrows the check to rows whose columns hold a value, one of a list of values, or null.
-    ``{batch}`` in an SQL expectation stands for the audited table, which cannot be joined there, and ``{schema}``
-    for the schema it is in; other braces are doubled, as in ``[0-9]{{4}}``.
+    ``{batch}`` in an SQL expectation stands for the audited table, which cannot be joined there, and
+    ``{schema}`` for the schema it is in; other braces are doubled, as in ``[0-9]{{4}}``.
     """
 
     name: Identifier
