@@ -1,7 +1,7 @@
 """A clone of what is committed, and one command: published marts.
 
-The clone uses the environment of the running interpreter, to be quick. Where CI or HOGLAND_FRESH_VENV is set it
-makes its own from requirements.lock, as a person who clones the project does.
+The clone uses the environment of the running interpreter, to be quick. Where CI or HOGLAND_FRESH_VENV is set
+it makes its own from requirements.lock, as a person who clones the project does.
 """
 
 import json
@@ -42,7 +42,8 @@ def borrowed_environment(clone: Path) -> Path:
     folder = clone.parent / "borrowed"
     if not folder.exists():
         folder.mkdir()
-        (folder / "bin").symlink_to(Path(sys.prefix) / "bin")
+        for part in ("bin", "lib", "pyvenv.cfg"):
+            (folder / part).symlink_to(Path(sys.prefix) / part)
         (folder / "requirements.lock").write_bytes((clone / "requirements.lock").read_bytes())
     return folder
 
