@@ -14,8 +14,8 @@ WITHHELD: Final = "(withheld)"
 
 _SHORTEST_KEY_BYTES: Final = 16
 _HASH_CHARACTERS: Final = 32  # 128 bits: no two people of a survey meet
-_LONGEST_ANSWER: Final = 60  # an option's label is short; a longer text was typed by somebody
-_SHORTEST_NAME_PART: Final = 3
+LONGEST_ANSWER: Final = 60  # an option's label is short; a longer text was typed by somebody
+_SHORTEST_NAME_PART: Final = 2  # Bo, Li
 _NUMBER_OF_A_PERSON: Final = re.compile(r"\d(?:[\s-]?\d){5,}")  # telephone, personal identity number
 
 
@@ -61,14 +61,14 @@ class PersonalValues:
             if len(word) >= _SHORTEST_NAME_PART
         }
 
-    def withhold(self, text: str) -> str:
+    def withhold(self, text: str, longest: int = LONGEST_ANSWER) -> str:
         """``text``, or ``(withheld)`` when it may be personal.
 
-        That is: it holds an address, a name or part of a name of anybody in the export, a long number, or
-        more than 60 characters.
+        That is: it holds an address, a name or part of a name of anybody in the export or a long number, or
+        it is longer than ``longest`` characters.
         """
         is_personal = (
-            len(text) > _LONGEST_ANSWER
+            len(text) > longest
             or "@" in text
             or _NUMBER_OF_A_PERSON.search(text) is not None
             or not self._words.isdisjoint(_words(text))

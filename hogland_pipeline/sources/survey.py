@@ -50,6 +50,7 @@ SURVEY_ANSWER_SCHEMA: Final = pa.schema(
 
 _ANONYMOUS: Final = ("anonymous", "anonym")
 _EXPORT_FORMAT: Final = 1
+LONGEST_HEADER: Final = 300
 
 
 class RespondentKeyChanged(Exception):  # noqa: N818
@@ -254,7 +255,7 @@ def _kept_answers(
 def _notes(sheet: Sheet, columns: Columns, persons: PersonalValues) -> list[str]:
     headers = {letters: " ".join(sheet.headers[letters].split()) for letters in columns.unmapped}
     unmapped = [
-        f"column {letters} ('{persons.withhold(header)}') is mapped to no question and is not kept"
+        f"column {letters} ('{persons.withhold(header, LONGEST_HEADER)}') is mapped to no question: not kept"
         for letters, header in headers.items()
     ]
     others = [f"{sheet.other_sheets} other sheet(s) are not read"] if sheet.other_sheets else []

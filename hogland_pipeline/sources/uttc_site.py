@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from hogland_pipeline.sources.uttc_pages import (
+    MalformedPage,
     canonical_address,
     listed_solutions,
     next_listing,
@@ -91,14 +92,17 @@ class Site:
         yield listing
         for url in listed_solutions(LISTING_FILE, base, listing.html):
             path = folder.joinpath(*urlsplit(url).path.strip("/").split("/"), "index.html")
-            is_there = path.is_file() and path.resolve().is_relative_to(folder.resolve())
-            yield _page("solution", url, *((200, path.read_bytes()) if is_there else (404, b"")))
+            yield _page("solution", url, *((200, self._file(path)) if path.is_file() else (404, b"")))
 
     def _live_pages(self, session: HttpSession, start: str) -> Iterator[Page]:
         solutions: dict[str, None] = {}
         listings: list[str] = []
         url: str | None = start
-        while url and url not in listings and len(listings) < MOST_LISTING_PAGES:
+        while url and url not in listings:
+            if len(listings) == MOST_LISTING_PAGES:
+                raise MalformedPage(
+                    without_secrets(url), f"the listing has more than {MOST_LISTING_PAGES} pages"
+                )
             listing = self._get(session, "listing", url, pause=bool(listings))
             yield listing
             listings.append(url)

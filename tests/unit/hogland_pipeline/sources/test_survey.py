@@ -209,6 +209,21 @@ def test_files_of_another_wave_are_left_to_their_own_definition(
     assert {row["wave"] for row in rows} == {"ai_maturity_2024_25"}
 
 
+def test_an_unmapped_question_is_noted_with_its_column_and_not_kept(
+    landing: Landing, drop: Path, write_export: WriteExport, response: Response
+) -> None:
+    question = "How many of your colleagues, roughly, have tried a language model at work,\nin any form?"
+    headers = {header: header for header in response()} | {question: question}
+    write_export([response(1) | {question: "elva"}], headers=headers)
+    source = survey(drop)
+    (note,) = source.notes(landing, source.fetch(landing))
+    assert (
+        note.message.startswith("column P ('How many of your colleagues") and "in any form?" in note.message
+    )
+    assert note.address.startswith("AI maturity(1-2).xlsx#sha256=")
+    assert b"elva" not in landing.read(landing.files("survey")[0])
+
+
 def test_one_unreadable_export_lands_nothing(
     landing: Landing, drop: Path, write_export: WriteExport, response: Response
 ) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from hogland_pipeline.sources import uttc_site
 from hogland_pipeline.sources.uttc_catalogue import UTTC_SOLUTION_SCHEMA, UttcCatalogue
 from hogland_pipeline.sources.uttc_pages import MalformedPage
 from sensors_ingest.http import Folder, HttpOrigin, SourceUnreachable
@@ -221,14 +222,14 @@ def test_a_missing_folder_or_file_is_unreachable(landing: Landing, tmp_path: Pat
 
 
 class Site(SimpleHTTPRequestHandler):
-    """The sample as a site: absolute addresses become its own; it remembers what it was asked for, and when."""
+    """The sample as a site: absolute addresses become its own; it remembers what was asked, and when."""
 
     asked: list[tuple[str, float]]
     answers: dict[str, int]
 
     def do_GET(self) -> None:
         self.asked.append((self.path, time.monotonic()))
-        status = self.answers.get(self.path.split("?")[0], 200)
+        status = self.answers.get(self.path.removesuffix("?key=s3cret"), 200)
         path = Path(self.directory) / self.path.split("?")[0].strip("/")
         file = path / "index.html" if path.is_dir() else path
         host = f"http://{self.headers['Host']}"
@@ -236,6 +237,8 @@ class Site(SimpleHTTPRequestHandler):
             file.read_bytes().replace(b"https://uttc.example.org", host.encode()) if file.is_file() else b""
         )
         self.send_response(status if content else 404)
+        if status == 302:
+            self.send_header("Location", f"http://localhost:{self.server.server_port}{self.path}?moved")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -281,6 +284,16 @@ def test_further_listing_pages_are_read_once(
     assert len(rows) == 9 == len({row["url"] for row in rows})
 
 
+def test_a_listing_without_end_is_an_error(
+    landing: Landing, folder: Path, site: tuple[str, type[Site]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uttc_site, "MOST_LISTING_PAGES", 1)
+    with (folder / "listing.html").open("a") as page:
+        page.write('<a class="next" href="listing.html?page=2">')
+    with pytest.raises(MalformedPage, match="more than 1 pages"):
+        UttcCatalogue(HttpOrigin(f"{site[0]}/listing.html"), delay_seconds=0).fetch(landing)
+
+
 def test_a_page_gone_from_the_site_is_a_reject_and_a_refused_one_an_error(
     landing: Landing, site: tuple[str, type[Site]]
 ) -> None:
@@ -293,6 +306,14 @@ def test_a_page_gone_from_the_site_is_a_reject_and_a_refused_one_an_error(
     with pytest.raises(SourceUnreachable, match="403"):
         source.fetch(landing)
     assert len(landing.files("uttc_catalogue")) == 1
+
+
+def test_a_redirect_to_another_site_is_an_error(landing: Landing, site: tuple[str, type[Site]]) -> None:
+    address, handler = site
+    handler.answers[f"/{HAMMARBY}/"] = 302
+    with pytest.raises(SourceUnreachable, match=r"hammarby.*redirects to another site"):
+        UttcCatalogue(HttpOrigin(f"{address}/listing.html"), delay_seconds=0).fetch(landing)
+    assert landing.files("uttc_catalogue") == []
 
 
 def test_a_document_at_an_address(landing: Landing, site: tuple[str, type[Site]]) -> None:
