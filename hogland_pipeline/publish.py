@@ -73,7 +73,7 @@ Audit = Callable[[duckdb.DuckDBPyConnection, str], Sequence[CheckResult]]
 Checks = Mapping[str, Sequence[CheckResult]]
 
 
-class PublicationRefused(Exception):  # noqa: N818 -- it is an outcome, like a failed publication
+class PublicationRefused(Exception):
     """The last audit found an error; what was published stays.
 
     `failures` holds (mart, check) pairs, `checks` every result of the audit by mart.

@@ -144,8 +144,7 @@ def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: s
     """
     count, total, parity = _row(
         connection,
-        f"FROM hogland.main.{name} AS t "
-        "SELECT count(*), coalesce(sum(hash(t)), 0), coalesce(bit_xor(hash(t)), 0)",
+        f"FROM hogland.main.{name} AS t SELECT count(*), coalesce(sum(hash(t)), 0), coalesce(bit_xor(hash(t)), 0)",
     )
     columns = _columns(connection, "hogland", name)
     content = json.dumps([[(column.name, column.type) for column in columns], count, total, parity])
@@ -206,9 +205,7 @@ def parquet_path(candidate: Path, table: str) -> Path:
     return candidate / "parquet" / f"{table}.parquet"
 
 
-def _row(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
-) -> tuple[Any, ...]:
+def _row(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
     [row] = connection.execute(query, list(parameters)).fetchall()
     return tuple(row)
 

@@ -31,7 +31,7 @@ LOCK_TIMEOUT_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
-class PublicationFailed(Exception):  # noqa: N818 -- it is an outcome, like a refusal
+class PublicationFailed(Exception):
     """A release could not be written (disk, permission, missing table); what was published stays."""
 
 

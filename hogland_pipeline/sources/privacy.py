@@ -55,10 +55,7 @@ class PersonalValues:
     def __init__(self, values: Iterable[str]) -> None:
         """``values`` are the addresses and names of the export's personal columns."""
         self._words = {
-            word
-            for value in values
-            for word in _words(value.partition("@")[0])
-            if len(word) >= _SHORTEST_NAME_PART
+            word for value in values for word in _words(value.partition("@")[0]) if len(word) >= _SHORTEST_NAME_PART
         }
 
     def withhold(self, text: str, longest: int = LONGEST_ANSWER) -> str:

@@ -53,7 +53,7 @@ _EXPORT_FORMAT: Final = 1
 LONGEST_HEADER: Final = 300
 
 
-class RespondentKeyChanged(Exception):  # noqa: N818
+class RespondentKeyChanged(Exception):
     """Earlier exports were hashed with another key: loading this one would count everybody twice."""
 
     def __init__(self, source: str, wave: str) -> None:
@@ -90,16 +90,11 @@ class SurveyExports:
         paths = sorted(
             path
             for path in folder.iterdir()
-            if path.is_file()
-            and fnmatch.fnmatch(path.name.lower(), "*.xlsx")
-            and not path.name.startswith("~$")
+            if path.is_file() and fnmatch.fnmatch(path.name.lower(), "*.xlsx") and not path.name.startswith("~$")
         )
         exports = [self._read(sheet) for sheet in map(read_sheet, paths)]
         self._refuse_another_key(landing)
-        landed = [
-            landing.write(self.name, [content], address=address, suffix="ndjson")
-            for address, content in exports
-        ]
+        landed = [landing.write(self.name, [content], address=address, suffix="ndjson") for address, content in exports]
         return list({file.landing_id: file for file in landed}.values())
 
     def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
@@ -126,9 +121,7 @@ class SurveyExports:
         key.
         """
         notes = [
-            SourceNote(self.name, file.address, message)
-            for file in files
-            for message in _about(landing, file)["notes"]
+            SourceNote(self.name, file.address, message) for file in files for message in _about(landing, file)["notes"]
         ]
         if self.key.is_development:
             notes.append(
@@ -168,9 +161,7 @@ def _about(landing: Landing, file: LandedFile) -> dict[str, Any]:
     return about
 
 
-def _responses(
-    sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey, persons: PersonalValues
-) -> pl.DataFrame:
+def _responses(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey, persons: PersonalValues) -> pl.DataFrame:
     """Long rows: sheet_row, respondent, submitted_at (or submitted_text where it is no time), question,
     answer.
     """
@@ -198,9 +189,7 @@ def _responses(
 
 
 def _respondents(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey) -> list[str]:
-    emails, numbers, starts = (
-        _texts(sheet, columns, name) for name in ("email", "response_id", "started_at")
-    )
+    emails, numbers, starts = (_texts(sheet, columns, name) for name in ("email", "response_id", "started_at"))
     return [
         key.respondent(wave.wave, "anonymous", number, start)
         if answer_key(email) in ("", *_ANONYMOUS)
@@ -230,9 +219,7 @@ def _utc_text(text: str, wave: Wave) -> str | None:
     return None
 
 
-def _kept_answers(
-    cells: pl.Series, wave: Wave, question_id: str, persons: PersonalValues
-) -> list[str | None]:
+def _kept_answers(cells: pl.Series, wave: Wave, question_id: str, persons: PersonalValues) -> list[str | None]:
     """Answers as the export words them; what is none of the question's answers is kept only if it names
     nobody.
     """
@@ -244,9 +231,7 @@ def _kept_answers(
             return text if answer_key(text) in known else persons.withhold(text)
         parts = [part.strip() for part in text.split(";") if part.strip()]
         unknown = "other" if question.allows_other else None
-        return ";".join(
-            part if answer_key(part) in known else unknown or persons.withhold(part) for part in parts
-        )
+        return ";".join(part if answer_key(part) in known else unknown or persons.withhold(part) for part in parts)
 
     answers = {text: kept(text) for text in cells.drop_nulls().unique()}
     return [answers.get(text) for text in cells]

@@ -99,9 +99,7 @@ def _look_up(question_id: str, question: Question | None, text: str | None) -> I
         yield _number(question_id, question, text)
     else:
         code = question.codes.get(answer_key(text))
-        yield Meaning(
-            question_id, code, None if code else _outside(question_id, text, question.codes.values())
-        )
+        yield Meaning(question_id, code, None if code else _outside(question_id, text, question.codes.values()))
 
 
 def _choices(question_id: str, question: Question, text: str | None) -> Iterator[Meaning]:
@@ -145,8 +143,8 @@ def _untimed(landed: pl.DataFrame) -> pl.DataFrame:
         landed.filter(pl.col("submitted_at").is_null())
         .unique("sheet_row", keep="first", maintain_order=True)
         .with_columns(
-            pl.format(
-                "completion time '{}' is no time the wave's datetime_formats know", "submitted_text"
-            ).alias("problem")
+            pl.format("completion time '{}' is no time the wave's datetime_formats know", "submitted_text").alias(
+                "problem"
+            )
         )
     )

@@ -24,7 +24,7 @@ _YES_NO_DONT_KNOW: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-class InvalidWave(Exception):  # noqa: N818
+class InvalidWave(Exception):
     """A wave file is missing or wrong; one sentence that names the file and the key."""
 
 
@@ -52,9 +52,7 @@ class Question(BaseModel):
     def _fits_its_type(self) -> Self:
         has_own_answers = self.type in ("likert", "single", "multiple")
         if has_own_answers != bool(self.answers):
-            raise ValueError(
-                f"a {self.type} question has {'answers' if has_own_answers else 'no answers of its own'}"
-            )
+            raise ValueError(f"a {self.type} question has {'answers' if has_own_answers else 'no answers of its own'}")
         if self.allows_other and self.type != "multiple":
             raise ValueError("only a multiple question allows other answers")
         codes = [(answer_key(word), code) for code, words in self.answers.items() for word in (code, *words)]

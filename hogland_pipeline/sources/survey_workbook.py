@@ -27,13 +27,11 @@ FORM_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 REQUIRED_FORM_COLUMNS: Final = ("response_id", "completed_at")
 
 _HEADER_SEARCH_ROWS: Final = 10
-_SIMILAR_WORDING: Final = (
-    0.6  # the same question reworded scores 0.7 and more, two different questions below 0.5
-)
+_SIMILAR_WORDING: Final = 0.6  # the same question reworded scores 0.7 and more, two different questions below 0.5
 _COMPOUND_FILE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
-class MalformedExport(Exception):  # noqa: N818
+class MalformedExport(Exception):
     """A survey export cannot be read as its wave says; one sentence that names file, column and reason."""
 
     def __init__(self, file: str, reason: str, column: str | None = None) -> None:
@@ -76,9 +74,7 @@ def read_sheet(path: Path) -> Sheet:
     if not content:
         raise MalformedExport(path.name, "the file is empty (0 bytes)")
     if content.startswith(_COMPOUND_FILE):
-        raise MalformedExport(
-            path.name, "it is protected by a password or an old .xls, not an .xlsx workbook"
-        )
+        raise MalformedExport(path.name, "it is protected by a password or an old .xls, not an .xlsx workbook")
     # What the reader says may quote cells, so its words are not passed on.
     try:
         reader = fastexcel.read_excel(content)
@@ -122,9 +118,7 @@ def match_columns(sheet: Sheet, questions: Mapping[str, Question]) -> Columns:
                 _excerpt(question),
             )
         matched[question_id] = letters
-        remarks.append(
-            f"column {letters}: question '{question_id}' is worded differently, found by its position"
-        )
+        remarks.append(f"column {letters}: question '{question_id}' is worded differently, found by its position")
     unmapped = tuple(letters for letters in places if letters not in matched.values())
     return Columns(form, matched, unmapped, tuple(remarks))
 
@@ -183,18 +177,14 @@ def _by_text(places: list[str], keys: Mapping[str, str], question: Question) -> 
     return in_place if len(candidates) > 1 and in_place else candidates
 
 
-def _by_position(
-    places: list[str], keys: Mapping[str, str], question: Question, taken: set[str]
-) -> str | None:
+def _by_position(places: list[str], keys: Mapping[str, str], question: Question, taken: set[str]) -> str | None:
     """The column in the question's place, if it is free and its header is nearly the question's."""
     if question.position is None or question.position > len(places):
         return None
     letters = places[question.position - 1]
     if letters in taken:
         return None
-    likeness = max(
-        difflib.SequenceMatcher(None, keys[letters], header_key(text)).ratio() for text in question.text
-    )
+    likeness = max(difflib.SequenceMatcher(None, keys[letters], header_key(text)).ratio() for text in question.text)
     return letters if likeness >= _SIMILAR_WORDING else None
 
 

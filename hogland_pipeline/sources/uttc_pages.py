@@ -33,7 +33,7 @@ EFFECT_DESCRIPTION: Final = ".effect-description"
 SOLUTION_PATH: Final = re.compile(r"^/\d{4}/\d{2}/\d{2}/(?P<slug>[^/]+)/?$")
 
 
-class MalformedPage(Exception):  # noqa: N818
+class MalformedPage(Exception):
     """A page or document does not look as it should; names the page and the selector or key that found
     nothing.
     """
@@ -94,13 +94,9 @@ def listed_solutions(page: str, url: str, html: str) -> list[str]:
     links = [urljoin(url, link.attributes.get("href") or "") for link in tree.css(ENTRY_LINK)]
     if not links:
         raise MalformedPage(page, f"selector '{ENTRY_LINK}' found nothing, the catalogue cannot be empty")
-    solutions = [
-        link for link in links if same_origin(link, url) and SOLUTION_PATH.match(urlsplit(link).path)
-    ]
+    solutions = [link for link in links if same_origin(link, url) and SOLUTION_PATH.match(urlsplit(link).path)]
     if not solutions:
-        raise MalformedPage(
-            page, f"none of {len(links)} links of '{ENTRY_LINK}' is /YYYY/MM/DD/slug on its own site"
-        )
+        raise MalformedPage(page, f"none of {len(links)} links of '{ENTRY_LINK}' is /YYYY/MM/DD/slug on its own site")
     return list(dict.fromkeys(solutions))
 
 
@@ -131,9 +127,7 @@ def read_solution_page(url: str, html: str) -> CatalogueEntry:
     tree = LexborHTMLParser(html)
     effects = tree.css_first(EFFECTS)
     if effects is None:
-        raise MalformedPage(
-            url, f"selector '{EFFECTS}' found nothing (a solution without effects has an empty list)"
-        )
+        raise MalformedPage(url, f"selector '{EFFECTS}' found nothing (a solution without effects has an empty list)")
     path = [_text(node) for node in tree.css(TRANSITION)]
     if len(path) != 3:
         raise MalformedPage(url, f"selector '{TRANSITION}' found {len(path)} of 3 steps (area, sector, kind)")

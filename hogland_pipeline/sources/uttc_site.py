@@ -61,11 +61,7 @@ class Site:
     @property
     def address(self) -> str:
         """What landing calls this place; no secrets, no machine's path."""
-        return (
-            str(self.origin.path.name)
-            if isinstance(self.origin, Folder)
-            else without_secrets(self.origin.url)
-        )
+        return str(self.origin.path.name) if isinstance(self.origin, Folder) else without_secrets(self.origin.url)
 
     def document(self) -> bytes:
         """The JSON catalogue as sent. Raises ``SourceUnreachable``."""
@@ -100,9 +96,7 @@ class Site:
         url: str | None = start
         while url and url not in listings:
             if len(listings) == MOST_LISTING_PAGES:
-                raise MalformedPage(
-                    without_secrets(url), f"the listing has more than {MOST_LISTING_PAGES} pages"
-                )
+                raise MalformedPage(without_secrets(url), f"the listing has more than {MOST_LISTING_PAGES} pages")
             listing = self._get(session, "listing", url, pause=bool(listings))
             yield listing
             listings.append(url)

@@ -89,7 +89,7 @@ _AMOUNT: Final = re.compile(
 _ENGLISH_DATE: Final = re.compile(r"^([a-z]+)\.? (\d{1,2}), (\d{4})$")
 
 
-class UnknownWord(ValueError):  # noqa: N818
+class UnknownWord(ValueError):
     """A printed word stands for nothing the catalogue's columns can hold."""
 
 

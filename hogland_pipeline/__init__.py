@@ -1,0 +1,1 @@
+"""The Högland data platform: Dagster definitions and everything that meets in them."""

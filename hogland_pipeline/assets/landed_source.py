@@ -1,0 +1,188 @@
+"""The two assets every source becomes: ``landing/<source>`` (its bytes) and ``raw/<source>`` (what passed the gate).
+
+Fetching is retried, loading is not: a closed gate stays closed until the data or the rule changes.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from expectations.suite import load_suite
+from hogland_pipeline.assets.checks import check_results, check_specs
+from hogland_pipeline.gate import Batch, DayRows, Load, files_to_load, pass_gate, record_failure, spool_candidate
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.settings import Settings
+from hogland_pipeline.warehouse import LINEAGE_COLUMNS, RawTable, Warehouse
+from sensors_ingest.http import SourceUnreachable
+from sensors_ingest.landing import LandedFile, Landing
+
+WAREHOUSE_POOL = "warehouse"
+FETCH_RETRIES = 3
+
+
+def landed_source_assets(
+    settings: Settings, bound: BoundSource, partitions: dg.PartitionsDefinition[str] | None
+) -> list[dg.AssetsDefinition]:
+    """``landing/<source>`` and ``raw/<source>`` for one configured source."""
+    return [_landing_asset(settings, bound, partitions), _raw_asset(settings, bound, partitions)]
+
+
+def _landing_asset(
+    settings: Settings, bound: BoundSource, partitions: dg.PartitionsDefinition[str] | None
+) -> dg.AssetsDefinition:
+    source = bound.source
+
+    @dg.asset(
+        key=["landing", source.name],
+        description=f"{bound.description} The bytes as the source sent them, compressed and named by their content.",
+        group_name="landing",
+        kinds={"file", bound.kind},
+        owners=[bound.owner],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        retry_policy=dg.RetryPolicy(
+            max_retries=FETCH_RETRIES, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+        ),
+    )
+    def landing_asset(
+        context: dg.AssetExecutionContext,
+        landing: dg.ResourceParam[Landing],
+        warehouse: dg.ResourceParam[Warehouse],
+    ) -> dg.MaterializeResult[None]:
+        try:
+            files = source.fetch(landing, _days(context))
+        except SourceUnreachable as error:
+            if bound.is_remote and context.retry_number < FETCH_RETRIES:
+                raise
+            record_failure(warehouse, bound.table, source.name, context.run_id, str(error))
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        except bound.malformed as error:
+            record_failure(warehouse, bound.table, source.name, context.run_id, str(error))
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        return dg.MaterializeResult(metadata=_landing_metadata(files))
+
+    return landing_asset
+
+
+def _raw_asset(
+    settings: Settings, bound: BoundSource, partitions: dg.PartitionsDefinition[str] | None
+) -> dg.AssetsDefinition:
+    source, table = bound.source, bound.table
+    key = dg.AssetKey(["raw", source.name])
+
+    spec = dg.AssetSpec(
+        key,
+        deps=[dg.AssetKey(["landing", source.name])],
+        description=f"{bound.description} Rows of `raw.{table.name}` that passed the gate; the others are in"
+        f" `quarantine.{table.name}` with the reason.",
+        group_name="raw",
+        kinds={"duckdb", "greatexpectations"},
+        owners=[bound.owner],
+        partitions_def=partitions,
+        metadata={
+            "dagster/table_name": f"warehouse.raw.{table.name}",
+            "dagster/column_schema": _column_schema(table),
+        },
+    )
+
+    # can_subset makes the checks optional: a night without new rows has nothing to check, and must not show as checked.
+    @dg.multi_asset(
+        name=key.to_python_identifier(),
+        specs=[spec],
+        check_specs=check_specs(load_suite(table.suite), key),
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        can_subset=True,
+        pool=WAREHOUSE_POOL,
+    )
+    def raw_asset(
+        context: dg.AssetExecutionContext,
+        landing: dg.ResourceParam[Landing],
+        warehouse: dg.ResourceParam[Warehouse],
+    ) -> Iterator[Any]:
+        days = _days(context)
+        landed = landing.files(source.name, days if partitions else None)
+        files = files_to_load(warehouse, source.name, landed, source.decoder_version)
+        candidate = settings.data_dir / "candidate" / f"{source.name}-{context.run_id}.parquet"
+        try:
+            spool_candidate(source.decode(landing, files), table, candidate)
+            batch = Batch(source.name, candidate, files, source.decoder_version, context.run_id)
+            load = pass_gate(warehouse, table, batch, settings.timezone)
+        except bound.malformed as error:
+            record_failure(warehouse, table, source.name, context.run_id, str(error))
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        finally:
+            candidate.unlink(missing_ok=True)
+        for note in bound.notes(landing, files):
+            context.log.warning(note)
+        yield from _outcome(context, key, days, landed, files, load)
+
+    return raw_asset
+
+
+def _outcome(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    days: Sequence[date],
+    landed: Sequence[LandedFile],
+    files: Sequence[LandedFile],
+    load: Load,
+) -> Iterator[Any]:
+    """Results of a load as Dagster events: checks always, a materialisation only of what landed."""
+    counts = _load_metadata(load) | {"files": len(landed), "files_new": len(files)}
+    by_day = {day.isoformat(): _day_metadata(rows) for day, rows in load.rows_by_day.items() if day in days}
+    if load.status == "passed":
+        for partition, metadata in by_day.items():
+            context.add_asset_metadata(metadata, partition_key=partition)
+        yield from check_results(load.checks, key)
+        yield dg.MaterializeResult(asset_key=key, metadata=counts)
+        return
+    for part in load.days:
+        if part.status == "closed":
+            context.log.error(f"{load.source} {part.landing_day}: {part.message}")
+    for partition, metadata in by_day.items():
+        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata))
+    yield from check_results(load.checks, key)
+    raise dg.Failure(
+        description=f"The gate of {load.source} is closed: {load.message}. Its last good data stays.",
+        metadata=counts,
+        allow_retries=False,
+    )
+
+
+def _days(context: dg.AssetExecutionContext) -> list[date]:
+    return [date.fromisoformat(key) for key in context.partition_keys] if context.has_partition_key_range else []
+
+
+def _landing_metadata(files: Sequence[LandedFile]) -> dict[str, Any]:
+    return {
+        "files": len(files),
+        "files_new": sum(file.is_new for file in files),
+        "bytes": sum(file.size for file in files),
+        "addresses": dg.MetadataValue.md("\n".join(sorted({f"- `{file.address}`" for file in files})) or "none"),
+    }
+
+
+def _day_metadata(rows: DayRows) -> dict[str, Any]:
+    return {
+        "dagster/partition_row_count": rows.read - rows.quarantined,
+        "rows_read": rows.read,
+        "rows_quarantined": rows.quarantined,
+    }
+
+
+def _load_metadata(load: Load) -> dict[str, Any]:
+    return {
+        "load_rows_read": load.staged,
+        "load_rows_inserted": load.inserted,
+        "load_rows_revised": load.revised,
+        "load_rows_unchanged": load.unchanged,
+        "load_rows_quarantined": load.quarantined,
+    }
+
+
+def _column_schema(table: RawTable) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[dg.TableColumn(name, kind) for name, kind in (table.columns | LINEAGE_COLUMNS).items()]
+    )

@@ -1,0 +1,106 @@
+"""What analysts read: every mart, audited once more and swapped in together with the others.
+
+One asset a mart shows in the UI which marts are fresh; a publication always writes all of them, since readers must
+never see two nights in one file. Marts left out of the run because a source failed are published with their last good
+values and marked stale.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from expectations.runner import CheckResult, run_suite
+from expectations.suite import load_suite
+from hogland_pipeline.assets.checks import check_results, check_specs
+from hogland_pipeline.dbt_build import built_tables, current_build
+from hogland_pipeline.manifest import Manifest
+from hogland_pipeline.publish import Publication, PublicationRefused, publish
+from hogland_pipeline.releases import PublicationFailed, Target
+from hogland_pipeline.settings import Settings
+from hogland_pipeline.staleness import source_states, stale_marts
+from hogland_pipeline.warehouse import Warehouse
+
+
+def published_key(mart: str) -> dg.AssetKey:
+    """The asset of a published mart."""
+    return dg.AssetKey(["published", mart])
+
+
+def published_asset(settings: Settings, manifest: Manifest, tables_of: Mapping[str, str]) -> dg.AssetsDefinition:
+    """``published/<mart>`` for every mart of the dbt project."""
+    marts = [str(node["name"]) for node in manifest.marts()]
+    specs = [
+        dg.AssetSpec(
+            published_key(mart),
+            deps=[dg.AssetKey(["marts", mart])],
+            description=f"`{mart}` as analysts read it: a table of published/hogland.duckdb and a Parquet file.",
+            group_name="published",
+            kinds={"duckdb", "parquet"},
+            owners=[settings.owner],
+        )
+        for mart in marts
+    ]
+
+    @dg.multi_asset(
+        name="published_marts",
+        specs=specs,
+        check_specs=[spec for mart in marts for spec in check_specs(load_suite(mart), published_key(mart))],
+        can_subset=True,
+    )
+    def published_marts(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[Any]:
+        states = source_states(warehouse)
+        # A mart whose source never came has no table yet; the others are published without it.
+        built = [mart for mart in marts if mart in built_tables(settings)]
+        try:
+            publication = publish(
+                current_build(settings),
+                Target(settings.data_dir, settings.kept_releases),
+                built,
+                run_id=context.run_id,
+                sources=states,
+                stale={name: why for name, why in stale_marts(manifest, states, tables_of).items() if name in built},
+                audit=_audit,
+                published_at=datetime.now(UTC),
+            )
+        except PublicationRefused as refused:
+            yield from _selected_checks(context, marts, refused.checks)
+            raise dg.Failure(description=str(refused), allow_retries=False) from None
+        except PublicationFailed as failed:
+            raise dg.Failure(description=f"{failed}. What was published before stays.") from None
+        yield from _selected_checks(context, marts, publication.checks)
+        yield from _materialisations(context, publication)
+
+    return published_marts
+
+
+def _audit(connection: duckdb.DuckDBPyConnection, mart: str) -> Sequence[CheckResult]:
+    return run_suite(connection, f"main.{mart}", load_suite(mart))
+
+
+def _selected_checks(
+    context: dg.AssetExecutionContext, marts: Sequence[str], checks: Any
+) -> Iterator[dg.AssetCheckResult]:
+    for mart in marts:
+        for result in check_results(checks.get(mart, ()), published_key(mart)):
+            if dg.AssetCheckKey(published_key(mart), result.check_name or "") in context.selected_asset_check_keys:
+                yield result
+
+
+def _materialisations(
+    context: dg.AssetExecutionContext, publication: Publication
+) -> Iterator[dg.MaterializeResult[None]]:
+    for mart in publication.marts:
+        if published_key(mart.mart) in context.selected_asset_keys:
+            yield dg.MaterializeResult(
+                asset_key=published_key(mart.mart),
+                metadata={
+                    "dagster/row_count": mart.row_count,
+                    "release": publication.release_id,
+                    "parquet_bytes": mart.parquet_bytes,
+                    "is_changed": mart.is_changed,
+                    "content_fingerprint": mart.content_fingerprint,
+                },
+            )

@@ -1,0 +1,61 @@
+"""The dbt manifest: what the project is made of, read once from ``target/manifest.json``."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class ManifestMissing(Exception):
+    """The project has not been parsed yet; ``python -m hogland_pipeline prepare`` does it."""
+
+
+def layer_of(node: Mapping[str, Any]) -> str:
+    """``seeds``, ``staging``, ``intermediate`` or ``marts``: the folder under ``models`` a node is in."""
+    if node["resource_type"] == "seed":
+        return "seeds"
+    return str(node["fqn"][1])
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A parsed dbt project."""
+
+    content: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read the manifest that ``prepare`` wrote; raises ``ManifestMissing``."""
+        try:
+            return cls(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise ManifestMissing(
+                f"{path.name} is not there: run 'python -m hogland_pipeline prepare' first (make does)."
+            ) from None
+
+    def node(self, unique_id: str) -> Mapping[str, Any]:
+        """One node by its unique id."""
+        node: Mapping[str, Any] = self.content["nodes"][unique_id]
+        return node
+
+    def built_nodes(self) -> Iterator[Mapping[str, Any]]:
+        """Seeds and models: what a build makes."""
+        return (node for node in self.content["nodes"].values() if node["resource_type"] in ("seed", "model"))
+
+    def marts(self) -> list[Mapping[str, Any]]:
+        """The models that analysts get, by name."""
+        return sorted(
+            (node for node in self.built_nodes() if node["resource_type"] == "model" and layer_of(node) == "marts"),
+            key=lambda node: str(node["name"]),
+        )
+
+    def raw_tables_behind(self, unique_id: str) -> set[str]:
+        """Names of the raw tables that a node draws on, through any number of models."""
+        if unique_id.startswith("source."):
+            source = self.content["sources"][unique_id]
+            return {str(source["name"])} if source["schema"] == "raw" else set()
+        tables: set[str] = set()
+        for parent in self.node(unique_id)["depends_on"].get("nodes", ()):  # a seed has none
+            tables |= self.raw_tables_behind(parent)
+        return tables

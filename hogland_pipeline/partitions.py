@@ -1,0 +1,46 @@
+"""The days of the sensor feeds. One partition is one local delivery day, 23 or 25 hours long when the clock changes."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.settings import Settings
+
+
+def feed_days(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """Every local day from ``first_day`` to yesterday (the day before ``as_of`` where that is set)."""
+    return dg.DailyPartitionsDefinition(
+        start_date=datetime.combine(settings.first_day, time()),
+        end_date=datetime.combine(settings.as_of, time()) if settings.as_of else None,
+        timezone=settings.timezone,
+    )
+
+
+def last_complete_day(settings: Settings, now: datetime | None = None) -> date:
+    """Yesterday, local time."""
+    today = settings.as_of or (now.astimezone(ZoneInfo(settings.timezone)).date() if now else settings.today())
+    return today - timedelta(days=1)
+
+
+def nightly_range(
+    settings: Settings,
+    sources: Sequence[BoundSource],
+    instance: dg.DagsterInstance,
+    now: datetime | None = None,
+) -> tuple[str, str]:
+    """First and last partition the nightly run asks for: from the first day that some feed has not loaded, at most
+    ``catch_up_days`` back, to yesterday.
+
+    With nothing missing it is yesterday again, which costs little and changes nothing.
+    """
+    last = last_complete_day(settings, now)
+    first = max(settings.first_day, last - timedelta(days=settings.catch_up_days - 1))
+    keys = [dg.AssetKey(["raw", bound.source.name]) for bound in sources if bound.is_daily]
+    loaded = set.intersection(*(set(instance.get_materialized_partitions(key)) for key in keys))
+    day = first
+    while day < last and day.isoformat() in loaded:
+        day += timedelta(days=1)
+    return day.isoformat(), last.isoformat()

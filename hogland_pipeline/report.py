@@ -1,0 +1,79 @@
+"""The night as tables a person can read in the terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from hogland_pipeline.nightly import Night
+
+STATUS_STYLE = {"passed": "green", "closed": "red", "failed": "red"}
+
+
+def print_night(console: Console, night: Night, total_seconds: float) -> None:
+    """Sources, marts, where they were published, and what to do about failures."""
+    console.print(_sources(night))
+    if night.marts:
+        console.print(_marts(night))
+    stages = ", ".join(
+        f"{name} {seconds:.1f} s"
+        for name, seconds in (
+            ("sources", sum(source.seconds for source in night.sources)),
+            ("dbt", night.build_seconds),
+            ("publish", night.publish_seconds),
+            ("in all", total_seconds),
+        )
+    )
+    console.print(f"dbt tests: {night.dbt_tests_passed} passed, {night.dbt_tests_failed} failed. Time: {stages}.")
+    if night.database:
+        size = night.release_bytes / 1e6
+        change = "Numbers changed." if night.is_changed else "No number changed since the last publication."
+        console.print(f"Published: {night.database} (and parquet/ beside it), {size:.1f} MB. {change}", soft_wrap=True)
+    else:
+        console.print("Nothing was published; what was published before stays.", style="red")
+    for failure in night.failures:
+        console.print(f"✗ {failure}", style="red", markup=False, soft_wrap=True)
+
+
+def _sources(night: Night) -> Table:
+    table = Table(title=f"Sources, {night.first_day} to {night.last_day}", title_justify="left")
+    table.add_column("source", no_wrap=True)
+    table.add_column("status")
+    for heading in ("rows read", "loaded", "revised", "unchanged", "quarantined"):
+        table.add_column(heading, justify="right")
+    table.add_column("checks")
+    table.add_column("time", justify="right")
+    for source in night.sources:
+        counts = (source.read, source.loaded, source.revised, source.unchanged, source.quarantined)
+        table.add_row(
+            source.source,
+            f"[{STATUS_STYLE[source.status]}]{source.status}[/]",
+            *map(_grouped, counts),
+            _checks(source.checks_passed, source.checks_warned, source.checks_failed),
+            f"{source.seconds:.1f} s",
+        )
+    return table
+
+
+def _grouped(count: int) -> str:
+    """12 345: digits in threes, as Swedish readers write them."""
+    return f"{count:,}".replace(",", " ")
+
+
+def _checks(passed: int, warned: int, failed: int) -> str:
+    return ", ".join(
+        f"{count} {word}" for count, word in ((passed, "passed"), (warned, "warned"), (failed, "failed")) if count
+    )
+
+
+def _marts(night: Night) -> Table:
+    table = Table(title="Published marts", title_justify="left")
+    table.add_column("mart")
+    table.add_column("rows", justify="right")
+    table.add_column("checks")
+    table.add_column("state")
+    for mart in night.marts:
+        state = "changed" if mart.is_changed else "unchanged"
+        if mart.stale_sources:
+            since = f"{mart.stale_since:%Y-%m-%d %H:%M}" if mart.stale_since else "always"
+            state = f"[yellow]stale since {since}: {mart.stale_sources}[/]"
+        table.add_row(mart.mart, _grouped(mart.rows), _checks(mart.checks_passed, mart.checks_warned, 0), state)
+    return table

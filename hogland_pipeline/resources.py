@@ -1,0 +1,141 @@
+"""Configured sources and what they fill: the bridge from settings to the plain clients and parsers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import pyarrow as pa
+
+from hogland_pipeline.settings import PROJECT_ROOT, OriginSettings, Settings, SettingsError, SmhiSettings
+from hogland_pipeline.sources.privacy import RespondentKey
+from hogland_pipeline.sources.survey import RespondentKeyChanged, SurveyExports
+from hogland_pipeline.sources.survey_wave import InvalidWave, load_wave
+from hogland_pipeline.sources.survey_workbook import MalformedExport
+from hogland_pipeline.sources.uttc_catalogue import UttcCatalogue
+from hogland_pipeline.sources.uttc_pages import MalformedPage
+from hogland_pipeline.warehouse import SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, RawTable
+from sensors_ingest.decoders.profiles import PROFILES
+from sensors_ingest.devices import DeviceListError, load_devices
+from sensors_ingest.http import Folder, HttpOrigin
+from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.smhi import Series, Smhi
+from sensors_ingest.the_things_stack import TheThingsStack
+
+SENSORS_FILE = PROJECT_ROOT / "dbt_project" / "seeds" / "sensors.csv"
+
+
+class Source(Protocol):
+    """What every client and parser offers; see the modules of ``sensors_ingest`` and ``sources``."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def decoder_version(self) -> str: ...  # noqa: D102
+    def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]: ...  # noqa: D102
+    def decode(  # noqa: D102
+        self, landing: Landing, files: Sequence[LandedFile]
+    ) -> Iterator[pa.RecordBatch]: ...
+
+
+def _no_notes(landing: Landing, files: Sequence[LandedFile]) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class BoundSource:
+    """A configured source, the raw table it fills, and what the UI says of it.
+
+    ``malformed`` are the exceptions with which the source says that what it was given cannot be read at all;
+    ``notes`` are its warnings about files that could.
+    """
+
+    source: Source
+    table: RawTable
+    kind: str
+    description: str
+    owner: str
+    is_daily: bool
+    is_remote: bool
+    malformed: tuple[type[Exception], ...] = ()
+    notes: Callable[[Landing, Sequence[LandedFile]], Sequence[str]] = _no_notes
+
+
+def bind_sources(settings: Settings) -> list[BoundSource]:
+    """Every source of the configuration. Raises ``SettingsError`` when one cannot be built from what it says."""
+    return [*_feeds(settings), _survey(settings), _uttc_catalogue(settings)]
+
+
+def _feeds(settings: Settings) -> Iterator[BoundSource]:
+    for name, feed in settings.feeds.items():
+        origin, owner, is_remote = _origin(feed), settings.owner, feed.url is not None
+        if isinstance(feed, SmhiSettings):
+            series = tuple(Series(each.parameter, each.station) for each in feed.series)
+            yield BoundSource(
+                Smhi(name, origin, series),
+                SENSOR_READING,
+                "smhi",
+                "Weather observations of SMHI (metobs).",
+                owner,
+                is_daily=True,
+                is_remote=is_remote,
+            )
+        else:
+            try:
+                devices = load_devices(SENSORS_FILE, name, PROFILES)
+            except DeviceListError as error:
+                raise SettingsError(str(error)) from None
+            yield BoundSource(
+                TheThingsStack(name, origin, devices, feed.application or "", settings.timezone),
+                SENSOR_READING,
+                "lorawan",
+                "Uplinks of LoRaWAN sensors from The Things Stack.",
+                owner,
+                is_daily=True,
+                is_remote=is_remote,
+            )
+
+
+def _survey(settings: Settings) -> BoundSource:
+    origin = _origin(settings.survey)
+    if not isinstance(origin, Folder):
+        raise SettingsError("survey: exports are read from a folder; a url is not supported.")
+    try:
+        wave = load_wave(settings.survey.wave)
+        key = RespondentKey(settings.respondent_key.get_secret_value().encode(), settings.uses_development_key)
+    except InvalidWave as error:
+        raise SettingsError(str(error)) from None
+    except ValueError as error:
+        raise SettingsError(f"HOGLAND_RESPONDENT_KEY: {error}.") from None
+    exports = SurveyExports(origin, wave, key)
+    return BoundSource(
+        exports,
+        SURVEY_ANSWER,
+        "excel",
+        "Answers to the AI-maturity survey, without persons.",
+        settings.owner,
+        is_daily=False,
+        is_remote=False,
+        malformed=(MalformedExport, RespondentKeyChanged),
+        notes=lambda landing, files: [f"{note.address}: {note.message}" for note in exports.notes(landing, files)],
+    )
+
+
+def _uttc_catalogue(settings: Settings) -> BoundSource:
+    catalogue = UttcCatalogue(_origin(settings.uttc_catalogue), settings.uttc_catalogue.form)
+    return BoundSource(
+        catalogue,
+        UTTC_SOLUTION,
+        "html",
+        "Solutions in the catalogue of the Urban Twin Transition Center.",
+        settings.owner,
+        is_daily=False,
+        is_remote=settings.uttc_catalogue.url is not None,
+        malformed=(MalformedPage,),
+    )
+
+
+def _origin(place: OriginSettings) -> Folder | HttpOrigin:
+    if place.folder is not None:
+        return Folder(place.folder)
+    return HttpOrigin(str(place.url), place.token)

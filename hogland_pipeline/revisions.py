@@ -1,0 +1,237 @@
+# ruff: noqa: S608 - SQL is put together from the names in warehouse.py; values are parameters
+"""Accepted candidate rows become ``raw`` rows and revisions, in bulk and in any order of arrival.
+
+The state of a key is a function of the set of versions ever received, not of the order they were loaded in: versions
+are ordered by ``latest_by``, a version that repeats its predecessor is dropped, the rest are numbered 1, 2, …; the
+last is the row in ``raw.<table>``, the others are in ``raw.<table>_history``. Loading the same bytes again is
+therefore a no-op, and a correction that arrives before the value it corrects still ends as the latest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+
+from hogland_pipeline.warehouse import CANDIDATE_COLUMNS, LINEAGE_COLUMNS, RawTable
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """Rows that were new keys, rows that were new versions of a key, and rows that told nothing new."""
+
+    inserted: int
+    revised: int
+    unchanged: int
+
+
+class ConservationError(Exception):
+    """Rows went missing or appeared between stage and raw; the transaction must not commit."""
+
+
+def merge_accepted(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, load_id: int, timezone: str
+) -> MergeCounts:
+    """Merge the rows of the table ``accepted`` into ``raw`` and note the local days that changed.
+
+    To be called inside an open transaction. Work follows the keys that bring something new: a key seen for the first
+    time is appended; only keys with several versions are compared and numbered.
+    """
+    _refuse_null_keys(connection, table, accepted)
+    ranges = _day_ranges(connection, table, accepted)
+    before = _stored_rows(connection, table)
+    _collect_fresh(connection, table, accepted, ranges)
+    _number_versions(connection, table, load_id, ranges)
+    _replace_versions(connection, table, ranges)
+    _note_touched_days(connection, table, load_id, timezone)
+    stored = _stored_rows(connection, table) - before
+    inserted = _count(connection, "SELECT count(*) FROM latest ANTI JOIN existing USING ({key})", table)
+    revised = stored - inserted
+    unchanged = _count(connection, f"SELECT count(*) FROM {accepted}") - stored
+    if revised < 0 or unchanged < 0:
+        raise ConservationError(
+            f"raw.{table.name}: {inserted} new keys and {unchanged} repeated rows do not add up to the rows stored"
+        )
+    for name in ("existing", "fresh", "shared_key", "latest", "superseded"):
+        connection.execute(f"DROP TABLE temp.{name}")
+    return MergeCounts(inserted, revised, unchanged)
+
+
+def _refuse_null_keys(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str) -> None:
+    condition = " OR ".join(f"{column} IS NULL" for column in table.key)
+    if missing := _count(connection, f"SELECT count(*) FROM {accepted} WHERE {condition}"):
+        raise ConservationError(f"{missing} accepted rows for raw.{table.name} have an empty key column")
+
+
+def _day_ranges(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str
+) -> Sequence[tuple[date, date] | None]:
+    """Runs of adjoining UTC days in the batch, [first, day after last).
+
+    Constant bounds let DuckDB skip the row groups of other days, so that one straggler 300 days old costs its own
+    day and not the 300 in between.
+    """
+    if table.day_of is None:
+        return [None]
+    days = [
+        row[0]
+        for row in connection.execute(
+            f"SELECT DISTINCT {table.day_of}::DATE AS day FROM {accepted} ORDER BY day"
+        ).fetchall()
+    ]
+    ranges: list[tuple[date, date]] = []
+    for day in days:
+        following = day + timedelta(days=1)
+        if ranges and ranges[-1][1] == day:
+            ranges[-1] = (ranges[-1][0], following)
+        else:
+            ranges.append((day, following))
+    return ranges
+
+
+def _within(table: RawTable, day_range: tuple[date, date] | None, alias: str) -> str:
+    if day_range is None:
+        return "TRUE"
+    first, following = day_range
+    return (
+        f"{alias}.{table.day_of} >= TIMESTAMPTZ '{first}T00:00:00Z'"
+        f" AND {alias}.{table.day_of} < TIMESTAMPTZ '{following}T00:00:00Z'"
+    )
+
+
+def _collect_fresh(
+    connection: duckdb.DuckDBPyConnection,
+    table: RawTable,
+    accepted: str,
+    ranges: Sequence[tuple[date, date] | None],
+) -> None:
+    """``existing``: current rows of the batch's keys; ``fresh``: batch rows that neither they nor the history hold."""
+    key = ", ".join(table.key)
+    stored = ", ".join(table.columns | LINEAGE_COLUMNS)
+    parts = [
+        f"SELECT {stored} FROM raw.{table.name} t SEMI JOIN {accepted} USING ({key}) WHERE {_within(table, r, 't')}"
+        for r in ranges
+    ] or [f"SELECT {stored} FROM raw.{table.name} WHERE FALSE"]
+    connection.execute("CREATE OR REPLACE TEMP TABLE existing AS " + " UNION ALL ".join(parts))
+    same_key = " AND ".join(f"a.{column} = s.{column}" for column in table.key)
+    same_version = " AND ".join(f"a.{column} IS NOT DISTINCT FROM s.{column}" for column in table.version)
+    same_rank = " AND ".join(f"a.{column} IS NOT DISTINCT FROM s.{column}" for column in table.latest_by)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT a.* FROM {accepted} a
+        ANTI JOIN existing s ON {same_key} AND {same_version}
+        ANTI JOIN raw.{table.name}_history s ON {same_key} AND {same_version} AND {same_rank}
+        """
+    )
+
+
+def _number_versions(
+    connection: duckdb.DuckDBPyConnection,
+    table: RawTable,
+    load_id: int,
+    ranges: Sequence[tuple[date, date] | None],
+) -> None:
+    """``latest`` and ``superseded``: the rows that ``raw`` and its history must hold for the fresh keys.
+
+    Keys with one version only (nearly all of a night) skip the window functions.
+    """
+    key = ", ".join(table.key)
+    data = ", ".join(table.columns)
+    stored = f"{data}, ingested_at, load_id"
+    history = " UNION ALL ".join(
+        f"SELECT {stored}, 0 AS landing_row FROM raw.{table.name}_history h"
+        f" SEMI JOIN shared_key USING ({key}) WHERE {_within(table, r, 'h')}"
+        for r in ranges
+    )
+    history = f"UNION ALL {history}" if history else ""
+    order = ", ".join((*table.latest_by, "ingested_at", "landing_row", "landing_id"))
+    version = ", ".join(table.version)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE shared_key AS
+        SELECT {key} FROM fresh GROUP BY {key} HAVING count(*) > 1
+        UNION SELECT {key} FROM existing SEMI JOIN fresh USING ({key})
+        """
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE numbered AS
+        WITH received AS (
+            SELECT {stored}, 0 AS landing_row FROM existing SEMI JOIN shared_key USING ({key})
+            {history}
+            UNION ALL
+            SELECT {data}, now() AS ingested_at, {load_id} AS load_id, landing_row
+            FROM fresh SEMI JOIN shared_key USING ({key})
+        ),
+        changed AS (
+            SELECT * FROM received
+            WINDOW by_key AS (PARTITION BY {key} ORDER BY {order})
+            QUALIFY row_number() OVER by_key = 1 OR row({version}) IS DISTINCT FROM lag(row({version})) OVER by_key
+        )
+        SELECT {data}, ingested_at, row_number() OVER by_key AS revision, load_id,
+               row_number() OVER by_key = count(*) OVER (PARTITION BY {key}) AS is_latest
+        FROM changed
+        WINDOW by_key AS (PARTITION BY {key} ORDER BY {order})
+        """
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE latest AS
+        SELECT {data}, now() AS ingested_at, 1::INTEGER AS revision, {load_id}::BIGINT AS load_id
+        FROM fresh ANTI JOIN shared_key USING ({key})
+        UNION ALL
+        SELECT * EXCLUDE (is_latest) FROM numbered WHERE is_latest
+        """
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE superseded AS SELECT * EXCLUDE (is_latest) FROM numbered WHERE NOT is_latest"
+    )
+    connection.execute("DROP TABLE temp.numbered")
+
+
+def _replace_versions(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, ranges: Sequence[tuple[date, date] | None]
+) -> None:
+    for stored in (table.name, f"{table.name}_history"):
+        match = " AND ".join(f"t.{column} = s.{column}" for column in table.key)
+        for day_range in ranges:
+            connection.execute(
+                f"DELETE FROM raw.{stored} t USING shared_key s WHERE {match} AND {_within(table, day_range, 't')}"
+            )
+    connection.execute(f"INSERT INTO raw.{table.name} BY NAME FROM latest")
+    connection.execute(f"INSERT INTO raw.{table.name}_history BY NAME FROM superseded")
+
+
+def _note_touched_days(connection: duckdb.DuckDBPyConnection, table: RawTable, load_id: int, timezone: str) -> None:
+    """Local days in which a current row is new or differs from what it was: the days dbt must rebuild."""
+    if table.day_of is None:
+        return
+    same_key = " AND ".join(f"l.{column} = e.{column}" for column in table.key)
+    same_version = " AND ".join(f"l.{column} IS NOT DISTINCT FROM e.{column}" for column in table.version)
+    connection.execute(
+        f"""
+        INSERT INTO ops.touched_day
+        SELECT DISTINCT ?, feed, (l.{table.day_of} AT TIME ZONE ?)::DATE
+        FROM latest l ANTI JOIN existing e ON {same_key} AND {same_version}
+        """,
+        [load_id, timezone],
+    )
+
+
+def _stored_rows(connection: duckdb.DuckDBPyConnection, table: RawTable) -> int:
+    return sum(_count(connection, f"SELECT count(*) FROM raw.{name}") for name in (table.name, f"{table.name}_history"))
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str, table: RawTable | None = None) -> int:
+    if table is not None:
+        query = query.format(key=", ".join(table.key))
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise ConservationError(f"a count returned nothing: {query}")
+    return int(row[0])
+
+
+def candidate_definitions(table: RawTable) -> dict[str, str]:
+    """Columns of a candidate of ``table`` and their types: the data columns and the candidate's own."""
+    return table.columns | CANDIDATE_COLUMNS

@@ -1,0 +1,233 @@
+"""Settings: ``hogland.toml`` and the environment become one frozen object, here and nowhere else.
+
+Every mistake ends as a ``SettingsError`` of one sentence that names the file, the key and what would be right.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DEVELOPMENT_RESPONDENT_KEY = "development-key-not-for-real-surveys"
+
+
+class SettingsError(Exception):
+    """A mistake in the configuration, told in one sentence."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OriginSettings(_Frozen):
+    """Where a source is: a ``folder``, or a ``url`` with the name of the variable that holds its token."""
+
+    folder: Path | None = None
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    token_env: str | None = None
+    token: SecretStr | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _exactly_one_place(self) -> Self:
+        if (self.folder is None) == (self.url is None):
+            raise ValueError("needs either a folder or a url, and not both")
+        return self
+
+
+class TheThingsStackSettings(OriginSettings):
+    """An application on The Things Stack with Storage Integration; ``application`` is needed with a ``url``."""
+
+    kind: Literal["the_things_stack"]
+    application: str | None = None
+
+    @model_validator(mode="after")
+    def _application_for_url(self) -> Self:
+        if self.url is not None and self.application is None:
+            raise ValueError("needs an application beside its url")
+        return self
+
+
+class SmhiSeries(_Frozen):
+    """One SMHI metobs series: parameter number and station number."""
+
+    parameter: int
+    station: int
+
+
+class SmhiSettings(OriginSettings):
+    """SMHI metobs (open data, no key)."""
+
+    kind: Literal["smhi_metobs"]
+    series: tuple[SmhiSeries, ...] = Field(min_length=1)
+
+
+FeedSettings = Annotated[TheThingsStackSettings | SmhiSettings, Field(discriminator="kind")]
+
+
+class SurveySettings(OriginSettings):
+    """A drop folder with exports of one survey wave; ``wave`` names its file under ``sources/waves``."""
+
+    wave: str
+
+
+class CatalogueSettings(OriginSettings):
+    """The UTTC catalogue, as pages (``html``) or as one document (``json``)."""
+
+    form: Literal["html", "json"] = "html"
+
+
+class Settings(_Frozen):
+    """Everything the platform can be told. Paths are absolute once loaded; ``as_of`` replaces the clock's today."""
+
+    data_dir: Path
+    timezone: str = "Europe/Stockholm"
+    first_day: date
+    as_of: date | None = None
+    owner: str = Field(default="team:hogland-data", pattern=r"^(team:|[^@]+@[^@]+$)")
+    catch_up_days: int = Field(default=60, ge=1)
+    kept_releases: int = Field(default=7, ge=1)
+    feeds: Mapping[str, FeedSettings] = Field(min_length=1)
+    survey: SurveySettings
+    uttc_catalogue: CatalogueSettings
+    respondent_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_RESPONDENT_KEY), exclude=True)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"'{name}' is not a time zone such as 'Europe/Stockholm'") from None
+        return name
+
+    @field_validator("feeds")
+    @classmethod
+    def _names_fit_tables(cls, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in feeds:
+            if not (name.isidentifier() and name.islower() and name.isascii()):
+                raise ValueError(f"'{name}' must be lower-case letters, digits and underscores")
+        return feeds
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The working database with ``raw``, ``stage``, ``quarantine`` and ``ops``. One writer at a time."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def landing_dir(self) -> Path:
+        """Bytes as sources sent them."""
+        return self.data_dir / "landing"
+
+    @property
+    def build_dir(self) -> Path:
+        """dbt's build databases; ``current`` points at the last good one."""
+        return self.data_dir / "build"
+
+    @property
+    def published_dir(self) -> Path:
+        """What analysts read."""
+        return self.data_dir / "published"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own storage."""
+        return self.data_dir / "dagster"
+
+    @property
+    def uses_development_key(self) -> bool:
+        """True while respondents are hashed with the key that is written in the source."""
+        return self.respondent_key.get_secret_value() == DEVELOPMENT_RESPONDENT_KEY
+
+    def today(self) -> date:
+        """The local date that counts as today: ``as_of``, or the clock's in ``timezone``."""
+        return self.as_of or datetime.now(ZoneInfo(self.timezone)).date()
+
+
+def load_settings(
+    path: Path | None = None, environment: Mapping[str, str] = os.environ, *, data_dir: Path | None = None
+) -> Settings:
+    """Read the configuration file (``HOGLAND_CONFIG``, else the project's ``hogland.toml``) and the environment.
+
+    ``data_dir`` overrides the file's. Relative paths are taken from the configuration file's folder. Raises
+    ``SettingsError``.
+    """
+    path = (path or Path(environment.get("HOGLAND_CONFIG", PROJECT_ROOT / "hogland.toml"))).resolve()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path.name}: cannot be read ({error.strerror}: {path}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name}: is not valid TOML: {error}.") from None
+    if data_dir or "HOGLAND_DATA_DIR" in environment:
+        document["data_dir"] = str(data_dir or environment["HOGLAND_DATA_DIR"])
+    if "HOGLAND_RESPONDENT_KEY" in environment:
+        document["respondent_key"] = environment["HOGLAND_RESPONDENT_KEY"]
+    elif "respondent_key" in document:
+        raise SettingsError(f"{path.name}: respondent_key is a secret: set HOGLAND_RESPONDENT_KEY instead.")
+    origins = [
+        *document.get("feeds", {}).items(),
+        *((key, document.get(key)) for key in ("survey", "uttc_catalogue")),
+    ]
+    for name, origin in origins:
+        if isinstance(origin, dict):
+            _complete_origin(path, name, origin, environment)
+    if "data_dir" in document:
+        document["data_dir"] = (path.parent / str(document["data_dir"])).resolve()
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        raise SettingsError(_sentence(path, error)) from None
+
+
+def _complete_origin(path: Path, name: str, origin: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Make the folder absolute and fetch the token from the environment."""
+    if "token" in origin:
+        raise SettingsError(f"{path.name}: {name}.token is a secret: name its variable in token_env instead.")
+    if isinstance(origin.get("folder"), str):
+        origin["folder"] = (path.parent / origin["folder"]).resolve()
+    variable = origin.get("token_env")
+    if isinstance(variable, str) and origin.get("url"):
+        if not environment.get(variable):
+            raise SettingsError(f"{path.name}: {name} reads its token from {variable}, which is not set.")
+        origin["token"] = environment[variable]
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    """The first thing that is wrong, in words for the person who edits the file."""
+    # A misspelt key is also a missing one; the misspelling is the better hint.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    # pydantic puts the kind of a feed into the path; it is no key of the file.
+    place = [str(part) for part in first["loc"] if part not in ("the_things_stack", "smhi_metobs")]
+    key = ".".join(place) or "the file"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(place[-1], _known_keys(), n=1)
+        hint = f": did you mean '{close[0]}'?" if close else "."
+        return f"{path.name}: {key} is not a known setting{hint}"
+    if first["type"] == "union_tag_not_found":
+        return f"{path.name}: {key}.kind is missing."
+    if first["type"] == "missing":
+        return f"{path.name}: {key} is missing."
+    if first["type"] == "union_tag_invalid":
+        return f"{path.name}: {key}.kind '{first['ctx']['tag']}' is none of {first['ctx']['expected_tags']}."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{path.name}: {key}: {message}."
+
+
+def _known_keys() -> list[str]:
+    models = (Settings, TheThingsStackSettings, SmhiSettings, SmhiSeries, SurveySettings, CatalogueSettings)
+    return sorted({key for model in models for key in model.model_fields})

@@ -1,0 +1,35 @@
+"""Which sources failed at their last attempt, and which marts draw on them."""
+
+from collections.abc import Mapping, Sequence
+
+from hogland_pipeline.manifest import Manifest
+from hogland_pipeline.publish import SourceState, Staleness
+from hogland_pipeline.warehouse import Warehouse
+
+
+def source_states(warehouse: Warehouse) -> list[SourceState]:
+    """How every source that was ever tried stands, by name."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT source, status, last_good_at, last_attempt_at, message FROM ops.source_status ORDER BY source"
+        ).fetchall()
+    return [SourceState(*row) for row in rows]
+
+
+def stale_marts(
+    manifest: Manifest, states: Sequence[SourceState], tables_of: Mapping[str, str]
+) -> dict[str, Staleness]:
+    """Marts that draw on a source whose last attempt did not pass, with those sources and the oldest good time.
+
+    ``tables_of`` names the raw table that each configured source fills.
+    """
+    failed = [state for state in states if state.status != "passed" and state.source in tables_of]
+    stale: dict[str, Staleness] = {}
+    for mart in manifest.marts():
+        tables = manifest.raw_tables_behind(str(mart["unique_id"]))
+        behind = [state for state in failed if tables_of[state.source] in tables]
+        if behind:
+            good = [state.last_good_at for state in behind]
+            since = None if None in good else min(at for at in good if at)
+            stale[str(mart["name"])] = Staleness(since, tuple(state.source for state in behind))
+    return stale
