@@ -214,9 +214,7 @@ def uplink(
         message["f_cnt"] = f_cnt
     message["frm_payload"] = data
     message["rx_metadata"] = gateways
-    message["settings"] = {
-        "data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 9, "coding_rate": "4/5"}}
-    }
+    message["settings"] = {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 9, "coding_rate": "4/5"}}}
     message["settings"]["frequency"] = str(868100000 + 200000 * int(noise.random() * 3))
     message["received_at"] = utc(network, int(noise.random() * 1000))
     message["consumed_airtime"] = "0.185344s"
@@ -240,9 +238,7 @@ def text_of(message: dict[str, Any]) -> str:
 def deliveries(laser: Laser, index: int) -> Iterator[Delivery]:
     """Every delivery of one laser's uplinks, troubles included."""
     noise = Random(20260101 + index)  # noqa: S311 -- sample data
-    sessions = [
-        base64.b64encode(bytes(int(noise.random() * 256) for _ in range(16))).decode() for _ in range(2)
-    ]
+    sessions = [base64.b64encode(bytes(int(noise.random() * 256) for _ in range(16))).decode() for _ in range(2)]
     f_cnt, session = 3000 + 700 * index, sessions[0]
     for slot in range(SLOTS):
         due = START + SLOT * slot

@@ -84,9 +84,7 @@ def snow_depth() -> list[Observation]:
     observations = []
     for day in range((LATEST[1] - FIRST_SNOW).days):
         at = FIRST_SNOW + timedelta(days=day, hours=6)
-        centimetres = max(
-            0, round(between(SNOW_CM, (at - LATEST[0]) / timedelta(days=1)) + noise.random() - 0.5)
-        )
+        centimetres = max(0, round(between(SNOW_CM, (at - LATEST[0]) / timedelta(days=1)) + noise.random() - 0.5))
         if at.weekday() < 5:
             observations.append(Observation(at, f"{centimetres / 100:.2f}"))
     # October's only observer note: bare ground, seen three times.

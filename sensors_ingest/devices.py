@@ -30,9 +30,7 @@ def load_devices(path: Path, feed: str, decoders: Collection[str]) -> tuple[Devi
     used.
     """
     rows = _read(path).filter(pl.col("feed") == feed)
-    euis = rows.with_columns(
-        pl.col("sensor_id").fill_null("").str.to_uppercase().str.replace_all(r"[:\-\s]", "")
-    )
+    euis = rows.with_columns(pl.col("sensor_id").fill_null("").str.to_uppercase().str.replace_all(r"[:\-\s]", ""))
     _refuse(
         path,
         euis.filter(~pl.col("sensor_id").str.contains(EUI_PATTERN)),
@@ -45,9 +43,7 @@ def load_devices(path: Path, feed: str, decoders: Collection[str]) -> tuple[Devi
         euis.filter(~pl.col("decoder").fill_null("").is_in(known)),
         f"decoder is none of {', '.join(known)}",
     )
-    return tuple(
-        Device(sensor_id, decoder) for sensor_id, decoder in euis.select("sensor_id", "decoder").iter_rows()
-    )
+    return tuple(Device(sensor_id, decoder) for sensor_id, decoder in euis.select("sensor_id", "decoder").iter_rows())
 
 
 def _read(path: Path) -> pl.DataFrame:

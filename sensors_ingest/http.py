@@ -41,7 +41,7 @@ class HttpOrigin:
 Origin = Folder | HttpOrigin
 
 
-class SourceUnreachable(Exception):  # noqa: N818 -- says what happened to the source
+class SourceUnreachable(Exception):
     """A source could not be fetched whole: missing, refused, failing after retries, or broken off in the
     answer.
     """
@@ -59,9 +59,7 @@ class PatientRetry(Retry):
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Seconds to wait, or None for the usual backoff."""
         seconds = response.headers.get("X-Rate-Limit-Retry", "")
-        return super().get_retry_after(response) or (
-            self.parse_retry_after(seconds) if seconds.isdigit() else None
-        )
+        return super().get_retry_after(response) or (self.parse_retry_after(seconds) if seconds.isdigit() else None)
 
 
 class HttpSession(requests.Session):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 NEWLINE: Final = ord("\n")
-# Big enough that a batch costs little besides its rows, small enough that a hundred million rows need no more memory than one.
+# Big enough that a batch costs little besides its rows, small enough to stay in the processor's cache.
 BATCH_BYTES: Final = 1 << 24
 
 
@@ -56,7 +56,7 @@ def _blocks_of_whole_lines(chunks: Iterable[bytes], block_bytes: int) -> Iterato
 def _split(block: memoryview) -> pa.Array:
     block = _valid_utf8(block)
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE)
-    # Each line keeps its line feed, so that one offset array serves: white space around JSON and fields means nothing.
+    # Each line keeps its line feed, so that one offset array serves: nobody minds white space at an end.
     offsets = np.concatenate(([0], ends + 1)).astype(np.int64)
     return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
 

@@ -83,9 +83,7 @@ class Smhi:
             case http.HttpOrigin():
                 files = self._land_answers(landing, self.origin)
         if not files:
-            raise http.SourceUnreachable(
-                self.name, self._address, "none of the configured series has any data"
-            )
+            raise http.SourceUnreachable(self.name, self._address, "none of the configured series has any data")
         return files
 
     def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
@@ -213,13 +211,11 @@ def _csv_rows(landing: Landing, file: LandedFile, station: str) -> pl.DataFrame:
     header_row, header_line = header.row(0)
     said = lines.filter(pl.col("landing_row") == 2)["line"].str.split(";").to_list()
     if header_row > 2 and said[0][1:2] != [station]:
-        return _whole_file_reject(f"the file is of station {said[0][1:2]}, not {station}")
+        return _whole_file_reject(f"the file is of station {';'.join(said[0][1:2])}, not {station}")
     names = header_line.split(";")
     if "Kvalitet" not in names[2:]:
         return _whole_file_reject(f"the header has no column Kvalitet: {header_line}")
-    return _csv_observations(
-        lines.filter((pl.col("landing_row") > header_row) & (pl.col("line") != "")), names
-    )
+    return _csv_observations(lines.filter((pl.col("landing_row") > header_row) & (pl.col("line") != "")), names)
 
 
 def _csv_observations(lines: pl.DataFrame, names: list[str]) -> pl.DataFrame:

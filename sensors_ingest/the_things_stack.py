@@ -24,8 +24,8 @@ from sensors_ingest.devices import Device
 from sensors_ingest.landing import LandedFile, Landing
 
 FILE_ENDINGS: Final = (".ndjson", ".ndjson.gz")
-# The server keeps times more coarsely than the nanoseconds it sends, and ``after`` excludes: asking again from a little earlier
-# loses nothing, and what comes twice is the gate's daily bread.
+# The server keeps times more coarsely than the nanoseconds it sends, and ``after`` excludes: asking again
+# from a little earlier loses nothing, and what comes twice is the gate's daily bread.
 OVERLAP: Final = timedelta(milliseconds=1)
 FIRST_BELIEVABLE_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -64,9 +64,7 @@ class TheThingsStack:
 
     def _land_files(self, landing: Landing, origin: http.Folder, days: Sequence[date]) -> list[LandedFile]:
         wanted = set(days)
-        delivered = [
-            (self._day_of(path), path) for path in _delivered_files(http.folder_path(self.name, origin))
-        ]
+        delivered = [(self._day_of(path), path) for path in _delivered_files(http.folder_path(self.name, origin))]
         return [
             landing.write(self.name, self._content(path), address=path.name, suffix="ndjson", day=day)
             for day, path in delivered
@@ -86,13 +84,9 @@ class TheThingsStack:
                 while chunk := file.read(http.CHUNK_BYTES):
                     yield chunk
         except (OSError, EOFError, zlib.error) as error:
-            raise http.SourceUnreachable(
-                self.name, str(path), f"the file cannot be read ({error})"
-            ) from error
+            raise http.SourceUnreachable(self.name, str(path), f"the file cannot be read ({error})") from error
 
-    def _land_answers(
-        self, landing: Landing, origin: http.HttpOrigin, days: Sequence[date]
-    ) -> list[LandedFile]:
+    def _land_answers(self, landing: Landing, origin: http.HttpOrigin, days: Sequence[date]) -> list[LandedFile]:
         application = quote(self.application, safe="")
         url = f"{origin.url.rstrip('/')}/api/v3/as/applications/{application}/packages/storage/uplink_message"
         with http.open_session(origin.token) as session:
@@ -119,9 +113,7 @@ class TheThingsStack:
             newest = page.newest_received_at()
             if newest is None or newest - OVERLAP <= after:
                 if page.line_count >= self.page_size:
-                    reason = (
-                        f"a page of {page.line_count} uplinks received within one millisecond cannot be paged"
-                    )
+                    reason = f"a page of {page.line_count} uplinks received within one millisecond cannot be paged"
                     raise http.SourceUnreachable(self.name, http.without_secrets(url), reason)
                 return
             after = newest - OVERLAP

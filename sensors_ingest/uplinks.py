@@ -56,49 +56,79 @@ _LINE: Final = {
     "message": "VARCHAR",
 }
 
-# A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a week behind it
-# (gateways keep uplinks while they are offline; a clock that lost its time starts in 1970).
+# A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a
+# week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970).
 _PARSE: Final = f"""
     CREATE OR REPLACE TEMP TABLE uplink AS
-    WITH read_line AS (
-        SELECT landing_row, json_valid(line) AS is_json, trim(line, E' \\t\\r\\n') = '' AS is_blank,
+    WITH said AS (
+        SELECT landing_row,
+               json_valid(line) AS is_json,
                json_transform(CASE WHEN json_valid(line) THEN line END, '{json.dumps(_LINE)}') AS said
         FROM line
+        WHERE trim(line, E' \\t\\r\\n') <> ''
     ),
     opened AS (
-        SELECT landing_row, is_json, coalesce(said.error.message, said.message) AS error_message,
+        SELECT landing_row,
+               is_json,
+               coalesce(said.error.message, said.message) AS error_message,
                coalesce(said.result.uplink_message, said.uplink_message) AS message,
                upper(coalesce(said.result.end_device_ids.dev_eui, said.end_device_ids.dev_eui)) AS sensor_id,
                coalesce(said.result.simulated, said.simulated, false) AS is_simulated,
-               try_cast(coalesce(said.result.received_at, said.received_at) AS timestamptz) AS
-               said_received_at FROM read_line WHERE NOT is_blank ), timed AS ( SELECT *, CASE WHEN
-               said_received_at > timestamptz '2000-01-01 00:00:00+00' THEN said_received_at END AS
-               stack_received_at, CASE WHEN try_cast(message.received_at AS timestamptz) > timestamptz
-               '2000-01-01 00:00:00+00' THEN try_cast(message.received_at AS timestamptz) END AS
-               network_received_at FROM opened ), heard AS ( SELECT *, coalesce(network_received_at,
-               stack_received_at) AS network_time, list_min(list_filter( list_concat(
-               list_transform(message.rx_metadata, lambda gateway: try_cast(gateway.gps_time AS timestamptz)),
-               list_transform(message.rx_metadata, lambda gateway: try_cast(gateway.time AS timestamptz)) ),
-               lambda moment: moment BETWEEN coalesce(network_received_at, stack_received_at) - INTERVAL 7 DAY
-               AND coalesce(network_received_at, stack_received_at) + INTERVAL 5 MINUTE )) AS gateway_time,
-               try(from_base64(message.frm_payload)) AS payload FROM timed ) SELECT landing_row,
-               heard.sensor_id, device.decoder, payload, heard.sensor_id || '/' ||
-               coalesce(message.session_key_id, '') || '/' || coalesce(message.f_cnt, 0) AS uplink_key,
-               date_trunc('second', coalesce(gateway_time, network_time)) AS observed_at, gateway_time IS NULL
-               AS is_network_time, coalesce(stack_received_at, network_received_at) AS received_at, CASE WHEN
-               NOT is_json THEN 'line is not valid JSON' WHEN message IS NULL AND error_message IS NOT NULL
-               THEN 'server error instead of an uplink: ' || error_message WHEN message IS NULL THEN 'no
-               uplink_message in line' WHEN heard.sensor_id IS NULL THEN 'uplink without device EUI' WHEN
-               device.decoder IS NULL THEN 'unknown device ' || heard.sensor_id WHEN is_simulated THEN
-               'simulated uplink' WHEN network_time IS NULL THEN 'uplink without a believable time' WHEN
-               coalesce(message.frm_payload, '') = '' THEN 'uplink without payload' WHEN payload IS NULL THEN
-               'payload is not valid base64: ' || left(message.frm_payload, 100) WHEN octet_length(payload) >
-               {LONGEST_PAYLOAD} THEN 'payload of ' || octet_length(payload) || ' bytes' END AS reject_reason
-               FROM heard LEFT JOIN device ON device.sensor_id = heard.sensor_id
-"""
+               try_cast(coalesce(said.result.received_at, said.received_at) AS timestamptz) AS said_at
+        FROM said
+    ),
+    timed AS (
+        SELECT *,
+               try_cast(message.received_at AS timestamptz) AS network_said_at,
+               CASE WHEN said_at > timestamptz '2000-01-01 00:00:00+00' THEN said_at END AS stack_at,
+               CASE WHEN network_said_at > timestamptz '2000-01-01 00:00:00+00' THEN network_said_at END
+                   AS network_at,
+               coalesce(network_at, stack_at) AS latest_at
+        FROM opened
+    ),
+    heard AS (
+        SELECT *,
+               list_min(list_filter(
+                   list_transform(
+                       list_concat(
+                           list_transform(message.rx_metadata, lambda gateway: gateway.gps_time),
+                           list_transform(message.rx_metadata, lambda gateway: gateway.time)
+                       ),
+                       lambda clock: try_cast(clock AS timestamptz)
+                   ),
+                   lambda clock: clock BETWEEN latest_at - INTERVAL 168 HOUR AND latest_at + INTERVAL 5 MINUTE
+               )) AS gateway_at,
+               try(from_base64(message.frm_payload)) AS payload
+        FROM timed
+    )
+    SELECT landing_row,
+           sensor_id,
+           device.decoder,
+           payload,
+           sensor_id || '/' || coalesce(message.session_key_id, '') || '/' || coalesce(message.f_cnt, 0)
+               AS uplink_key,
+           date_trunc('second', coalesce(gateway_at, latest_at)) AS observed_at,
+           gateway_at IS NULL AS is_network_time,
+           coalesce(stack_at, network_at) AS received_at,
+           CASE
+               WHEN NOT is_json THEN 'line is not valid JSON'
+               WHEN message IS NULL AND error_message IS NOT NULL
+                   THEN 'server error instead of an uplink: ' || error_message
+               WHEN message IS NULL THEN 'no uplink_message in line'
+               WHEN sensor_id IS NULL THEN 'uplink without device EUI'
+               WHEN device.decoder IS NULL THEN 'unknown device ' || sensor_id
+               WHEN is_simulated THEN 'simulated uplink'
+               WHEN latest_at IS NULL THEN 'uplink without a believable time'
+               WHEN coalesce(message.frm_payload, '') = '' THEN 'uplink without payload'
+               WHEN payload IS NULL THEN 'payload is not valid base64: ' || left(message.frm_payload, 100)
+               WHEN octet_length(payload) > {LONGEST_PAYLOAD}
+                   THEN 'payload of ' || octet_length(payload) || ' bytes'
+           END AS reject_reason
+    FROM heard LEFT JOIN device USING (sensor_id)
+"""  # noqa: S608 -- built of constants
 
-# One uplink delivered twice may carry other gateways, whose clocks differ: the first delivery's time holds, so that the repeat
-# is a duplicate and not a second measurement.
+# One uplink delivered twice may carry other gateways, whose clocks differ: the first delivery's time holds,
+# so that the repeat is a duplicate and not a second measurement.
 _REMEMBER: Final = """
     INSERT INTO first_time
     SELECT uplink_key, arg_min(observed_at, landing_row)
@@ -239,9 +269,7 @@ def _complete(feed: str, file: LandedFile, lines: LineBatch, rows: pa.Table) -> 
         "feed": pa.repeat(feed, count),
         "landing_id": pa.repeat(file.landing_id, count),
         "precedence": pa.repeat(pa.scalar(0, pa.int16()), count),
-        "received_at": pc.fill_null(
-            rows["received_at"], pa.scalar(file.received_at, rows["received_at"].type)
-        ),
+        "received_at": pc.fill_null(rows["received_at"], pa.scalar(file.received_at, rows["received_at"].type)),
         "source_row": pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(said), 0, LONGEST_SOURCE_ROW),
     }
     known = {name: rows[name] for name in rows.column_names} | added

@@ -1,0 +1,134 @@
+"""Fetching: what is retried, what is refused, and that no secret is ever shown."""
+
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from sensors_ingest.http import (
+    Folder,
+    HttpOrigin,
+    SourceUnreachable,
+    body,
+    folder_path,
+    get,
+    last_modified,
+    open_session,
+    without_secrets,
+)
+from tests.servers import Answer, Scripted, serve, things_stack_error
+
+SECRET = "NNSXS.VERYSECRET"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that would have been slept."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
+
+
+def fetch(url: str, token: SecretStr | None = None, retries: int = 4, read_seconds: float = 5) -> bytes:
+    with (
+        open_session(token, retries=retries, timeout=(5, read_seconds)) as session,
+        get(session, "uplinks", url) as answer,
+    ):
+        return b"".join(body(answer))
+
+
+def test_body_is_decompressed_and_the_token_sent() -> None:
+    script = Scripted(Answer(body=b"hello", is_gzipped=True))
+    with serve(script) as url:
+        assert fetch(url, SecretStr(SECRET)) == b"hello"
+    assert script.requests[0].headers["Authorization"] == f"Bearer {SECRET}"
+    assert script.requests[0].headers["User-Agent"].startswith("hogland-pipeline/")
+
+
+@pytest.mark.parametrize(
+    "header", [{"Retry-After": "7"}, {"X-Rate-Limit-Retry": "7"}], ids=["standard", "things stack"]
+)
+def test_rate_limit_is_waited_out(waits: list[float], header: dict[str, str]) -> None:
+    limited = Answer(429, things_stack_error(8, "rate limit"), header)
+    with serve(Scripted(limited, Answer(body=b"in"))) as url:
+        assert fetch(url) == b"in"
+    assert waits == [7]
+
+
+def test_absurd_wait_is_capped(waits: list[float]) -> None:
+    with serve(Scripted(Answer(429, headers={"Retry-After": "86400"}), Answer(body=b"in"))) as url:
+        fetch(url)
+    assert waits == [120]
+
+
+def test_server_errors_are_retried_then_reported(waits: list[float]) -> None:
+    script = Scripted(Answer(503, b"down for maintenance"))
+    with serve(script) as url, pytest.raises(SourceUnreachable, match=r"HTTP 503 .*down for maintenance"):
+        fetch(url)
+    assert len(script.requests) == 5
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_refusals_are_not_retried_and_say_why(status: int) -> None:
+    script = Scripted(Answer(status, things_stack_error(7, "no rights for user")))
+    with serve(script) as url, pytest.raises(SourceUnreachable) as caught:
+        fetch(f"{url}/app?key={SECRET}", SecretStr(SECRET))
+    assert len(script.requests) == 1
+    assert f"HTTP {status}" in str(caught.value)
+    assert "no rights for user" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_broken_off_answer_is_an_error_not_a_short_body() -> None:
+    with (
+        serve(Scripted(Answer(body=b"x" * 1000, is_cut=True))) as url,
+        pytest.raises(SourceUnreachable, match="broke off"),
+    ):
+        fetch(url)
+
+
+def test_damaged_compression_is_an_error() -> None:
+    damaged = Answer(body=b"not gzip at all", headers={"Content-Encoding": "gzip"})
+    with serve(Scripted(damaged)) as url, pytest.raises(SourceUnreachable, match="damaged"):
+        fetch(url)
+
+
+def test_nobody_listening() -> None:
+    with serve(Scripted(Answer())) as url:
+        pass
+    with pytest.raises(SourceUnreachable, match="connection failed"):
+        fetch(f"{url}?key={SECRET}", retries=0)
+
+
+def test_silence_is_given_up() -> None:
+    def hang(_: object) -> Answer:
+        time.sleep(0.5)
+        return Answer()
+
+    with serve(hang) as url, pytest.raises(SourceUnreachable, match=r"time limit|connection failed"):
+        fetch(url, retries=0, read_seconds=0.1)
+
+
+def test_no_secret_in_representations() -> None:
+    assert SECRET not in repr(HttpOrigin("https://example.org", SecretStr(SECRET)))
+    assert without_secrets(f"https://me:{SECRET}@example.org:8443/a?key={SECRET}#x") == "https://example.org:8443/a"
+
+
+def test_last_modified() -> None:
+    dated = Answer(headers={"Last-Modified": "Sun, 24 Mar 2024 10:21:12 GMT"})
+    with (
+        serve(Scripted(dated, Answer(headers={"Last-Modified": "yesterday"}), Answer())) as url,
+        open_session() as session,
+    ):
+        found = []
+        for _ in range(3):
+            with get(session, "smhi", url) as answer:
+                found.append(last_modified(answer))
+    assert [str(moment) for moment in found] == ["2024-03-24 10:21:12+00:00", "None", "None"]
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    assert folder_path("survey", Folder(tmp_path)) == tmp_path
+    with pytest.raises(SourceUnreachable, match=r"'survey'.*nowhere: the folder does not exist"):
+        folder_path("survey", Folder(tmp_path / "nowhere"))

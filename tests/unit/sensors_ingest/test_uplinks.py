@@ -1,0 +1,294 @@
+"""From uplink messages to readings: each of The Things Stack's habits; nothing lost, nothing made up."""
+
+import base64
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from sensors_ingest import uplinks
+from sensors_ingest.devices import Device
+from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.readings import READING_SCHEMA
+
+ELSYS, MILESIGHT = "A81758FFFE04A001", "24E124713C140003"
+DEVICES = (Device(ELSYS, "elsys"), Device(MILESIGHT, "milesight_em400_tld"))
+RECORDED = Path(__file__).parents[4] / "shared/data/feeds/tts"
+RECEIVED = "2026-01-05T11:00:02.868680817Z"
+NETWORK = "2026-01-05T11:00:01.634338856Z"
+HEARD = "2026-01-05T11:00:01.385687165Z"
+HEARD_AT = datetime(2026, 1, 5, 11, 0, 1, tzinfo=UTC)
+NETWORK_AT = HEARD_AT
+
+
+def b64(payload: str) -> str:
+    return base64.b64encode(bytes.fromhex(payload)).decode()
+
+
+def uplink(payload: str = "0e0bb8", eui: str = ELSYS, **message: Any) -> dict[str, Any]:
+    """One uplink; a ``message`` field of None is left out, as the server leaves out what is empty."""
+    fields: dict[str, Any] = {
+        "session_key_id": "AXPo",
+        "f_port": 5,
+        "f_cnt": 43,
+        "frm_payload": b64(payload),
+        "rx_metadata": [{"gateway_ids": {"gateway_id": "one"}, "time": HEARD}],
+        "received_at": NETWORK,
+    } | message
+    return {
+        "end_device_ids": {"device_id": "laser", "dev_eui": eui},
+        "received_at": RECEIVED,
+        "uplink_message": {name: value for name, value in fields.items() if value is not None},
+    }
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path)
+
+
+def land(landing: Landing, *lines: object) -> LandedFile:
+    """Land the lines; a dict goes in the Storage Integration's envelope, a string as it is."""
+    texts = [line if isinstance(line, str) else json.dumps({"result": line}) for line in lines]
+    content = "".join(text + "\n" for text in texts).encode("utf-8", "surrogateescape")
+    return landing.write("tts", [content], address="a.ndjson", suffix="ndjson", day=date(2026, 1, 5))
+
+
+def decode(landing: Landing, *files: LandedFile) -> pl.DataFrame:
+    batches = list(uplinks.decode("tts", DEVICES, landing, files))
+    for batch in batches:
+        assert batch.schema == READING_SCHEMA
+    return pl.DataFrame(pa.Table.from_batches(batches, READING_SCHEMA))
+
+
+def only(landing: Landing, *lines: object) -> dict[str, Any]:
+    rows = decode(landing, land(landing, *lines))
+    assert len(rows) == 1
+    return rows.row(0, named=True)
+
+
+def test_every_column_of_a_reading(landing: Landing) -> None:
+    row = only(landing, "", uplink("01ff72"))
+    file = landing.files("tts")[0]
+    assert row == {
+        "feed": "tts",
+        "sensor_id": ELSYS,
+        "quantity": "air_temperature",
+        "observed_at": HEARD_AT,
+        "value": -14.2,
+        "unit": "degC",
+        "source_value": "-142",
+        "source_unit": "0.1 degC",
+        "quality": "good",
+        "source_quality": None,
+        "received_at": datetime(2026, 1, 5, 11, 0, 2, 868680, tzinfo=UTC),
+        "precedence": 0,
+        "uplink_key": f"{ELSYS}/AXPo/43",
+        "landing_id": file.landing_id,
+        "landing_row": 2,
+        "reject_reason": None,
+        "source_row": None,
+    }
+
+
+def test_both_device_families_in_one_file(landing: Landing) -> None:
+    rows = decode(
+        landing,
+        land(landing, uplink("0100e20223070e27"), uplink("0175640367f8ff0482c602050000", eui=MILESIGHT.lower())),
+    )
+    assert set(rows.select("sensor_id", "quantity", "value", "unit").rows()) == {
+        (ELSYS, "air_temperature", 22.6, "degC"),
+        (ELSYS, "relative_humidity", 35.0, "percent"),
+        (ELSYS, "battery_voltage", 3.623, "V"),
+        (MILESIGHT, "battery_level", 100.0, "percent"),
+        (MILESIGHT, "air_temperature", -0.8, "degC"),
+        (MILESIGHT, "distance", 710.0, "mm"),
+    }
+    assert rows["landing_row"].to_list() == [1, 1, 1, 2, 2, 2]
+
+
+def test_webhook_form_reads_alike(landing: Landing) -> None:
+    stored, delivered = decode(landing, land(landing, uplink(), json.dumps(uplink()))).drop("landing_row").rows()
+    assert stored == delivered
+
+
+def test_omitted_counter_and_session_are_zero_and_empty(landing: Landing) -> None:
+    assert only(landing, uplink(f_cnt=None, session_key_id=None))["uplink_key"] == f"{ELSYS}//0"
+
+
+def test_counter_restart_is_another_uplink(landing: Landing) -> None:
+    rows = decode(landing, land(landing, uplink(f_cnt=7), uplink(f_cnt=7, session_key_id="new")))
+    assert rows["uplink_key"].n_unique() == 2
+
+
+@pytest.mark.parametrize("decoded", [{}, {"Distance": None}, None])
+def test_decoded_payload_is_not_needed(landing: Landing, decoded: object) -> None:
+    assert only(landing, uplink(decoded_payload=decoded))["value"] == 3000
+
+
+@pytest.mark.parametrize(
+    ("gateways", "observed_at"),
+    [
+        ([{"time": "2026-01-05T11:00:01.9Z"}, {"time": "2026-01-05T10:59:58.7Z"}], "10:59:58"),
+        ([{"time": "2026-01-05T11:00:01.9Z", "gps_time": "2026-01-05T10:59:57.7Z"}], "10:59:57"),
+        ([{"time": "2026-01-05T12:00:01.9+01:00"}], "11:00:01"),
+        ([{}, {"time": "2026-01-05T10:00:00Z"}], "10:00:00"),
+        ([{"time": "1970-01-01T00:00:12Z"}, {"time": "2026-01-05T10:00:00Z"}], "10:00:00"),
+        ([{"time": "2026-01-05T11:04:59Z"}], "11:04:59"),
+    ],
+)
+def test_earliest_believable_gateway_time_holds(landing: Landing, gateways: object, observed_at: str) -> None:
+    row = only(landing, uplink(rx_metadata=gateways))
+    assert row["observed_at"].isoformat() == f"2026-01-05T{observed_at}+00:00"
+    assert (row["quality"], row["source_quality"]) == ("good", None)
+
+
+def test_late_uplink_keeps_the_time_it_was_heard(landing: Landing) -> None:
+    row = only(landing, uplink(rx_metadata=[{"time": "2026-01-03T12:00:00Z"}]))
+    assert row["observed_at"] == datetime(2026, 1, 3, 12, tzinfo=UTC)
+    assert row["received_at"].day == 5
+
+
+@pytest.mark.parametrize(
+    "gateways",
+    [
+        None,
+        [],
+        [{"gateway_ids": {}}],
+        [{"time": "1970-01-01T00:00:12Z"}],
+        [{"time": "2025-12-29T10:59:00Z"}],
+        [{"time": "2026-01-05T11:06:00Z"}],
+        [{"time": "soon"}],
+        [None],
+        "none",
+    ],
+)
+def test_without_a_believable_gateway_clock_the_networks_time_is_flagged(landing: Landing, gateways: object) -> None:
+    row = only(landing, uplink(rx_metadata=gateways))
+    assert row["observed_at"] == NETWORK_AT
+    assert (row["quality"], row["source_quality"]) == ("unverified", "network_time")
+
+
+def test_year_one_is_no_time_of_receipt(landing: Landing) -> None:
+    row = only(landing, uplink() | {"received_at": "0001-01-01T00:00:00Z"})
+    assert row["received_at"] == datetime(2026, 1, 5, 11, 0, 1, 634338, tzinfo=UTC)
+
+
+def test_no_time_at_all_is_a_reject_never_now(landing: Landing) -> None:
+    row = only(landing, uplink(received_at="0001-01-01T00:00:00Z", rx_metadata=None) | {"received_at": None})
+    assert row["reject_reason"] == "uplink without a believable time"
+    assert row["observed_at"] is None
+
+
+def test_repeat_with_other_gateways_is_the_same_measurement(landing: Landing) -> None:
+    other = [{"time": "2026-01-05T11:00:00.1Z"}]
+    rows = decode(landing, land(landing, uplink(), uplink()), land(landing, uplink(rx_metadata=other)))
+    assert rows["observed_at"].to_list() == [HEARD_AT] * 3
+    assert rows["uplink_key"].n_unique() == 1
+
+
+def test_tilted_laser_is_suspect_but_its_thermometer_is_not(landing: Landing) -> None:
+    rows = decode(landing, land(landing, uplink("0367f8ff0482c602050001", eui=MILESIGHT)))
+    said = {row["quantity"]: (row["quality"], row["source_quality"]) for row in rows.rows(named=True)}
+    assert said == {"air_temperature": ("good", None), "distance": ("suspect", "tilt")}
+
+
+@pytest.mark.parametrize(
+    ("payload", "eui", "quantity", "reason"),
+    [
+        ("017fff0223", ELSYS, "air_temperature", "temperature sentinel 0x7FFF (probe missing)"),
+        ("0e00000223", ELSYS, "distance", "distance sentinel 0 (no echo)"),
+        ("0effff0223", ELSYS, "distance", "distance sentinel 0xFFFF (no echo)"),
+        ("02ff0e0bb8", ELSYS, "relative_humidity", "humidity sentinel 0xFF (probe missing)"),
+        ("07ffff0223", ELSYS, "battery_voltage", "voltage sentinel 0xFFFF (not measured)"),
+        ("0367ff7f017564", MILESIGHT, "air_temperature", "temperature sentinel 0x7FFF (probe missing)"),
+        ("04820000017564", MILESIGHT, "distance", "distance sentinel 0 (no echo)"),
+        ("0482ffff017564", MILESIGHT, "distance", "distance sentinel 0xFFFF (no echo)"),
+        ("0175ff0367f8ff", MILESIGHT, "battery_level", "battery sentinel 0xFF (not measured)"),
+    ],
+)
+def test_sentinel_costs_its_quantity_only(landing: Landing, payload: str, eui: str, quantity: str, reason: str) -> None:
+    rows = decode(landing, land(landing, uplink(payload, eui)))
+    [reject] = rows.filter(pl.col("reject_reason").is_not_null()).rows(named=True)
+    [good] = rows.filter(pl.col("reject_reason").is_null()).rows(named=True)
+    assert (reject["quantity"], reject["reject_reason"], reject["value"]) == (quantity, reason, None)
+    assert reject["observed_at"] == good["observed_at"] == HEARD_AT
+    assert json.loads(reject["source_row"])["result"]["uplink_message"]["frm_payload"] == b64(payload)
+    assert good["value"] is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"result":{"end_device', "line is not valid JSON"),
+        (
+            '{"error":{"code":8,"message":"rate limit exceeded"}}',
+            "server error instead of an uplink: rate limit exceeded",
+        ),
+        ('{"code":7,"message":"no rights","details":[]}', "server error instead of an uplink: no rights"),
+        ('{"result":{"join_accept":{}}}', "no uplink_message in line"),
+        ("[]", "no uplink_message in line"),
+        ("17", "no uplink_message in line"),
+        (uplink() | {"end_device_ids": {}}, "uplink without device EUI"),
+        (uplink(eui="1111111111111111"), "unknown device 1111111111111111"),
+        (uplink() | {"simulated": True}, "simulated uplink"),
+        (uplink(frm_payload=None), "uplink without payload"),
+        (uplink(frm_payload=""), "uplink without payload"),
+        (uplink(frm_payload="DgvE*A=="), "payload is not valid base64: DgvE*A=="),
+        (uplink("00" * 300), "payload of 300 bytes"),
+        (uplink("0e0bb80e"), "truncated payload 0x0e0bb80e"),
+        (uplink("0e0bb8ff"), "unknown type in payload 0x0e0bb8ff"),
+    ],
+)
+def test_what_cannot_be_decoded_is_one_reject_with_its_line(landing: Landing, line: object, reason: str) -> None:
+    rows = decode(landing, land(landing, uplink(f_cnt=1), line, uplink(f_cnt=2)))
+    assert rows["landing_row"].to_list() == [1, 2, 3]
+    assert rows["reject_reason"].to_list() == [None, reason, None]
+    reject = rows.row(1, named=True)
+    assert reject["value"] is None
+    assert reject["received_at"] is not None
+    assert reject["source_row"] == (line if isinstance(line, str) else json.dumps({"result": line}))
+
+
+def test_line_that_is_not_utf8_costs_only_itself(landing: Landing) -> None:
+    rows = decode(landing, land(landing, "\udcff\udcfe", uplink()))
+    assert rows["reject_reason"].to_list() == ["line is not valid JSON", None]
+
+
+def test_empty_and_blank_files_hold_nothing(landing: Landing) -> None:
+    assert decode(landing, land(landing)).is_empty()
+    assert decode(landing, land(landing, "", "  ")).is_empty()
+
+
+def test_rows_are_numbered_through_the_batches(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = land(landing, *[uplink(f_cnt=number) for number in range(1, 101)])
+    whole = decode(landing, file)
+    small = list(uplinks.line_batches(landing.chunks(file, 500), 2000))
+    assert len(small) > 10
+    monkeypatch.setattr(uplinks, "line_batches", lambda _: iter(small))
+    monkeypatch.setattr(uplinks, "LINES_PER_CHUNK", 3)
+    assert decode(landing, file).equals(whole)
+    assert whole["landing_row"].to_list() == list(range(1, 101))
+    assert whole["uplink_key"].to_list()[99] == f"{ELSYS}/AXPo/100"
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded payloads are not here")
+def test_recorded_uplinks(landing: Landing) -> None:
+    files = [
+        landing.write("tts", [path.read_bytes()], address=path.name, suffix="ndjson")
+        for path in sorted(RECORDED.iterdir())
+        if path.name.startswith(("ttn", "storage"))
+    ]
+    rows = decode(landing, *files)
+    assert rows["reject_reason"].to_list() == [
+        "unknown device 1111111111111111",
+        "unknown device 1111111111111111",
+        "unknown device A8404188A184579F",
+        "unknown device A84041291183FF1B",
+    ]
+    assert rows["uplink_key"][0] == "1111111111111111/AXPoziFRvbcEguvZQoCCZw==/43"
+    assert rows["observed_at"][2] == datetime(2022, 8, 25, 21, 12, 53, tzinfo=UTC)
