@@ -281,8 +281,7 @@ def _repeated_keys_query(columns: Sequence[str], where: str) -> str:
     keys = [_quoted(column) for column in columns]
     complete = " and ".join(f"{key} is not null" for key in keys)
     return (
-        f"select * from {BATCH} where {where} and {complete} "
-        f"qualify count(*) over (partition by {', '.join(keys)}) > 1"
+        f"select * from {BATCH} where {where} and {complete} qualify count(*) over (partition by {', '.join(keys)}) > 1"
     )
 
 

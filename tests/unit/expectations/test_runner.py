@@ -179,12 +179,8 @@ def test_a_narrowed_check_finds_rows_only_where_it_looks(
 
 
 def test_one_landing_day_can_be_audited(connection: duckdb.DuckDBPyConnection) -> None:
-    rows = check(
-        "unexpected_rows_expectation", unexpected_rows_query="select * from {batch} where value is null"
-    )
-    results = run_suite(
-        connection, "stage.readings", suite_of(VALUE_IS_GIVEN, rows), landing_day=date(2026, 1, 2)
-    )
+    rows = check("unexpected_rows_expectation", unexpected_rows_query="select * from {batch} where value is null")
+    results = run_suite(connection, "stage.readings", suite_of(VALUE_IS_GIVEN, rows), landing_day=date(2026, 1, 2))
 
     assert [result.evaluated_rows for result in results] == [500, 500]
     assert all(failing_rows(connection, result) == set(range(500, 1000, 10)) for result in results)
@@ -195,9 +191,7 @@ def test_a_warning_and_a_table_check_name_no_rows_to_quarantine(
 ) -> None:
     mostly = check("expect_column_values_to_not_be_null", column="value", mostly=0.95)
     rows = check("expect_table_row_count_to_be_between", max_value=10)
-    results = run_suite(
-        connection, "stage.readings", suite_of(mostly | {"severity": "warning"}, rows, staged=False)
-    )
+    results = run_suite(connection, "stage.readings", suite_of(mostly | {"severity": "warning"}, rows, staged=False))
 
     assert [(result.passed, result.severity, result.failing_query) for result in results] == [
         (False, "warning", None),
@@ -212,9 +206,7 @@ def test_a_warning_and_a_table_check_name_no_rows_to_quarantine(
     [
         check("expect_column_values_to_not_be_null", column="no_such_column"),
         check("expect_column_values_to_be_between", column="kind", min_value=0, max_value=1),
-        check(
-            "unexpected_rows_expectation", unexpected_rows_query="select * from {batch} where no_such_column"
-        ),
+        check("unexpected_rows_expectation", unexpected_rows_query="select * from {batch} where no_such_column"),
         check("expect_column_values_to_match_regex", column="kind", regex="(unclosed"),
     ],
 )
@@ -291,9 +283,7 @@ def test_an_open_file_is_audited_through_its_one_handle(tmp_path: Path, read_onl
     with duckdb.connect(path, read_only=read_only) as connection:
         [result] = run_suite(connection, "main.readings", suite_of(VALUE_IS_GIVEN))
         assert failing_rows(connection, result) == {1}
-        handles = [
-            link for link in Path("/proc/self/fd").glob("*") if link.is_symlink() and link.resolve() == path
-        ]
+        handles = [link for link in Path("/proc/self/fd").glob("*") if link.is_symlink() and link.resolve() == path]
         assert len(handles) <= 1
     with duckdb.connect(path) as connection:
         connection.execute("drop table readings")

@@ -120,16 +120,12 @@ def test_a_check_stated_twice_is_named(tmp_path: Path) -> None:
 def test_a_mart_has_no_check_of_scope_row(tmp_path: Path) -> None:
     mart = "name: readings\nversion: 1\ntable: mart\ndescription: Readings.\nexpectations:\n" + CHECK
 
-    with pytest.raises(
-        SuiteError, match="check 'value_is_given' has scope row, but a mart has no quarantine"
-    ):
+    with pytest.raises(SuiteError, match="check 'value_is_given' has scope row, but a mart has no quarantine"):
         read_suite(suite_file(tmp_path, mart))
 
 
 def test_a_suite_that_is_missing_or_no_yaml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        SuiteError, match=r"^There is no suite 'no_such_suite': no_such_suite.yml is missing\.$"
-    ):
+    with pytest.raises(SuiteError, match=r"^There is no suite 'no_such_suite': no_such_suite.yml is missing\.$"):
         load_suite("no_such_suite")
     with pytest.raises(SuiteError, match=r"^readings.yml is not YAML: "):
         read_suite(suite_file(tmp_path, "name: [readings"))

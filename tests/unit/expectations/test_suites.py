@@ -31,9 +31,7 @@ def audit(suite: str, breach: str = "") -> list[CheckResult]:
         return run_suite(connection, f"main.{suite}", load_suite(suite))
 
 
-ALL_BREACHES = [
-    (path.stem, check) for path in sorted(CASES.glob("*.yml")) for check in case(path.stem)["breaches"]
-]
+ALL_BREACHES = [(path.stem, check) for path in sorted(CASES.glob("*.yml")) for check in case(path.stem)["breaches"]]
 
 
 @pytest.mark.parametrize("suite", suite_names())
