@@ -20,6 +20,7 @@ import pyarrow as pa
 import requests
 
 from sensors_ingest import http, uplinks
+from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.devices import Device
 from sensors_ingest.landing import LandedFile, Landing
 
@@ -43,6 +44,11 @@ class TheThingsStack:
     timezone: str = "Europe/Stockholm"
     page_size: int = 1000
     decoder_version: str = "1"
+
+    def __post_init__(self) -> None:
+        unknown = {device.decoder for device in self.devices} - PROFILES.keys()
+        if unknown:
+            raise ValueError(f"No decoder profile is called {', '.join(sorted(unknown))}.")
 
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]:
         """Land what was delivered on ``days``, one file a day (several when the folder holds several).

@@ -56,6 +56,12 @@ _LINE: Final = {
     "message": "VARCHAR",
 }
 
+
+def _is_set(moment: str) -> str:
+    """SQL: the server sends the year 1 for "not set"; beyond this century it is as little a time."""
+    return f"{moment} BETWEEN timestamptz '2000-01-01 00:00:00+00' AND timestamptz '2100-01-01 00:00:00+00'"
+
+
 # A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a
 # week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970).
 _PARSE: Final = f"""
@@ -65,7 +71,7 @@ _PARSE: Final = f"""
                json_valid(line) AS is_json,
                json_transform(CASE WHEN json_valid(line) THEN line END, '{json.dumps(_LINE)}') AS said
         FROM line
-        WHERE trim(line, E' \\t\\r\\n') <> ''
+        WHERE is_json OR regexp_matches(line, '\\S')
     ),
     opened AS (
         SELECT landing_row,
@@ -80,9 +86,8 @@ _PARSE: Final = f"""
     timed AS (
         SELECT *,
                try_cast(message.received_at AS timestamptz) AS network_said_at,
-               CASE WHEN said_at > timestamptz '2000-01-01 00:00:00+00' THEN said_at END AS stack_at,
-               CASE WHEN network_said_at > timestamptz '2000-01-01 00:00:00+00' THEN network_said_at END
-                   AS network_at,
+               CASE WHEN {_is_set("said_at")} THEN said_at END AS stack_at,
+               CASE WHEN {_is_set("network_said_at")} THEN network_said_at END AS network_at,
                coalesce(network_at, stack_at) AS latest_at
         FROM opened
     ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from sensors_ingest.devices import Device
 from sensors_ingest.http import Folder, HttpOrigin, SourceUnreachable
 from sensors_ingest.landing import Landing
 from sensors_ingest.the_things_stack import TheThingsStack, local_day
@@ -41,6 +42,11 @@ def lines_of(landing: Landing, source: TheThingsStack, day: date = DAY) -> list[
     [file] = source.fetch(landing, [day])
     assert file.day == day
     return [line for line in landing.read(file).decode().split("\n") if line]
+
+
+def test_device_with_an_unknown_decoder_is_refused() -> None:
+    with pytest.raises(ValueError, match="No decoder profile is called elysian"):
+        TheThingsStack("uplinks", Folder(Path()), (Device("A81758FFFE04A001", "elysian"),))
 
 
 def test_folder_lands_the_days_asked_for_uncompressed(tmp_path: Path, landing: Landing) -> None:

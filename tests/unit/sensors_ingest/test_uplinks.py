@@ -178,6 +178,12 @@ def test_year_one_is_no_time_of_receipt(landing: Landing) -> None:
     assert row["received_at"] == datetime(2026, 1, 5, 11, 0, 1, 634338, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "9999-12-31T23:59:59Z", "294247-01-10T04:00:54Z", 17, ""])
+def test_impossible_times_are_no_times(landing: Landing, moment: object) -> None:
+    row = only(landing, uplink(received_at=moment, rx_metadata=[{"time": moment}]) | {"received_at": moment})
+    assert row["reject_reason"] == "uplink without a believable time"
+
+
 def test_no_time_at_all_is_a_reject_never_now(landing: Landing) -> None:
     row = only(landing, uplink(received_at="0001-01-01T00:00:00Z", rx_metadata=None) | {"received_at": None})
     assert row["reject_reason"] == "uplink without a believable time"
