@@ -25,24 +25,24 @@ expected as (
     from daily_snow
     union all
     select
-        'zero_crossings',
-        count_if(is_zero_crossing_day)::decimal(38, 4),
-        count(is_zero_crossing_day)
+        'zero_crossings' as kpi_id,
+        count_if(is_zero_crossing_day)::decimal(38, 4) as total,
+        (count(is_zero_crossing_day))::bigint as n
     from daily_snow
     having count(is_zero_crossing_day) > 0
     union all
     select
-        'snow_cover_days',
-        count_if(is_snow_cover_day)::decimal(38, 4),
-        count(is_snow_cover_day)
+        'snow_cover_days' as kpi_id,
+        count_if(is_snow_cover_day)::decimal(38, 4) as total,
+        (count(is_snow_cover_day))::bigint as n
     from daily_snow
     where month(local_date) not between 5 and 9
     having count(is_snow_cover_day) > 0
     union all
     select
-        'uttc_solutions_by_stage',
-        count(*)::decimal(38, 4),
-        3 * count(*)
+        'uttc_solutions_by_stage' as kpi_id,
+        count(*)::decimal(38, 4) as total,
+        (3 * count(*))::bigint as n
     from solutions
 ),
 

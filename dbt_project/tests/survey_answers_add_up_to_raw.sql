@@ -62,8 +62,25 @@ found as (
             respondents.wave = answers_counted.wave
             and respondents.question_id = answers_counted.question_id
             and respondents.subgroup_type = answers_counted.subgroup_type
+),
+
+lost as (
+    select * from expected
+    except
+    select * from found
+),
+
+unexpected as (
+    select * from found
+    except
+    select * from expected
+),
+
+final as (
+    select * from lost
+    union all
+    select * from unexpected
 )
 
-(select * from expected except select * from found)
-union all
-(select * from found except select * from expected)
+-- The columns of a set operation are beyond the linter.
+select * from final  -- noqa: AM04

@@ -19,27 +19,28 @@ create schema raw;
 create schema ops;
 create table raw.sensor_reading (
     feed varchar, sensor_id varchar, quantity varchar, observed_at timestamptz, value double, unit varchar,
-    source_value varchar, source_unit varchar, quality varchar, source_quality varchar, received_at timestamptz,
-    precedence smallint, uplink_key varchar, landing_id varchar, ingested_at timestamptz, revision integer,
-    load_id bigint
+    source_value varchar, source_unit varchar, quality varchar, source_quality varchar,
+    received_at timestamptz, precedence smallint, uplink_key varchar, landing_id varchar,
+    ingested_at timestamptz, revision integer, load_id bigint
 );
 create table raw.survey_answer (
-    wave varchar, respondent varchar, question_id varchar, answer varchar, municipality_code varchar, role varchar,
-    submitted_at timestamptz, landing_id varchar, received_at timestamptz, ingested_at timestamptz, revision integer,
-    load_id bigint
+    wave varchar, respondent varchar, question_id varchar, answer varchar, municipality_code varchar,
+    role varchar, submitted_at timestamptz, landing_id varchar, received_at timestamptz,
+    ingested_at timestamptz, revision integer, load_id bigint
 );
 create table raw.uttc_solution (
-    url varchar, slug varchar, title varchar, short_title varchar, stage varchar, published_date date, summary varchar,
-    transition_area varchar, transition_sector varchar, transition_kind varchar, owner varchar,
-    effects struct(value double, unit varchar, kind varchar, claim varchar, qualifier varchar, quantity varchar,
-        description varchar)[],
+    url varchar, slug varchar, title varchar, short_title varchar, stage varchar, published_date date,
+    summary varchar, transition_area varchar, transition_sector varchar, transition_kind varchar, owner varchar,
+    effects struct(value double, unit varchar, kind varchar, claim varchar, qualifier varchar,
+        quantity varchar, description varchar)[],
     baseline_period varchar, object_count integer, object_count_qualifier varchar, snapshot_at timestamptz,
     landing_id varchar, received_at timestamptz, ingested_at timestamptz, revision integer, load_id bigint
 );
 create table ops.touched_day (load_id bigint, feed varchar, local_date date);
 """
 
-# Four days around a remounting and the end of a sensor's life; every ten minutes; depth 50 cm, or 20 cm after noon UTC.
+# Four days around a remounting and the end of a sensor's life, every ten minutes: depth 50 cm, and 20 cm after
+# noon UTC.
 READINGS = """
 insert into raw.sensor_reading
 select
@@ -53,8 +54,9 @@ select
     end,
     case quantity when 'distance' then 'mm' when 'air_temperature' then 'degC' else 'percent' end,
     null, null, 'good', null, observed_at, 0, null, 'file', timestamptz '2026-01-14 01:00:00+00', 1, 1
-from generate_series(timestamptz '2026-01-09 23:00:00+00', timestamptz '2026-01-13 22:50:00+00', interval 10 minutes)
-    as moments(observed_at)
+from generate_series(
+    timestamptz '2026-01-09 23:00:00+00', timestamptz '2026-01-13 22:50:00+00', interval 10 minutes
+) as moments(observed_at)
 cross join (values ('A81758FFFE04A001'), ('A81758FFFE04A002'), ('A81758FFFE04A006')) as sensors(sensor_id)
 cross join (values ('distance'), ('air_temperature'), ('relative_humidity')) as quantities(quantity)
 where sensor_id != 'A81758FFFE04A006' or observed_at < '2026-01-10 23:00:00+00';
@@ -95,7 +97,8 @@ select
             {'value': 50.0, 'unit': 't CO2e/yr', 'kind': 'gross', 'claim': 'claimed', 'qualifier': 'up_to',
              'quantity': 'emissions', 'description': 'less energy'}]
     end,
-    null, null, null, timestamptz '2026-01-14 00:30:00+00', 'file', null, timestamptz '2026-01-14 01:00:00+00', 1, 3
+    null, null, null, timestamptz '2026-01-14 00:30:00+00', 'file', null,
+    timestamptz '2026-01-14 01:00:00+00', 1, 3
 from generate_series(1, 9) as solutions(number);
 """
 

@@ -59,7 +59,7 @@ totals as (
         {% if level == 'total' %}totals.is_small{% else %}total_masks.answer is not null or totals.is_small{% endif %} as is_required,
         row_number() over (
             partition by totals.wave, totals.question_id, totals.subgroup_type
-            order by is_required desc, totals.is_indicator_answer, totals.n_total desc, totals.answer
+            order by is_required desc, totals.is_indicator_answer asc, totals.n_total desc, totals.answer asc
         ) as mask_rank,
         sum(is_required::integer) over (
             partition by totals.wave, totals.question_id, totals.subgroup_type

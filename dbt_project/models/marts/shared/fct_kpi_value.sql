@@ -134,6 +134,7 @@ survey_shares as (
     from survey_answers
     where
         is_indicator_answer
+        and kpi_id is not null
         and subgroup_type in ('all', 'municipality')
         and subgroup != 'not_stated'
 ),
@@ -204,7 +205,7 @@ net_effects as (
         sum(effect_value::decimal(18, 4))::double as net_effect,
         count(*) as n_effects
     from effects
-    where effect_kind = 'net' and starts_with(effect_unit, 't CO2')
+    where effect_kind = 'net' and effect_value is not null and effect_unit in ('t CO2e/yr', 't CO2/yr')
     group by url
 ),
 
