@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from expectations.runner import SAMPLE_ROWS, AuditError, CheckResult, run_suite
 from expectations.suite import Suite
@@ -304,6 +305,26 @@ def test_a_table_of_an_attached_catalog_is_audited_with_its_neighbours(
     )
 
     assert failing_rows(connection, result) == {1}
+
+
+def test_the_query_of_an_sql_check_that_passes_runs_once(connection: duckdb.DuckDBPyConnection) -> None:
+    statements: list[str] = []
+    query = "select * from {batch} where stage_row = -7"
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        run_suite(
+            connection,
+            "stage.readings",
+            suite_of(check("unexpected_rows_expectation", unexpected_rows_query=query)),
+        )
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+    assert sum("stage_row = -7" in statement for statement in statements) == 1
 
 
 def test_great_expectations_is_imported_only_by_an_audit() -> None:
