@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -298,3 +299,24 @@ def test_recorded_uplinks(landing: Landing) -> None:
     ]
     assert rows["uplink_key"][0] == "1111111111111111/AXPoziFRvbcEguvZQoCCZw==/43"
     assert rows["observed_at"][2] == datetime(2022, 8, 25, 21, 12, 53, tzinfo=UTC)
+
+
+def test_damage_anywhere_loses_no_line_and_stops_nothing(landing: Landing) -> None:
+    """Two thousand uplinks, each with some bytes overwritten or cut out: every line is still a reading or a reject."""
+    noise = Random(5)
+    lines = []
+    for number in range(2000):
+        line = bytearray(json.dumps({"result": uplink("0100e20223070e270e0bb8", f_cnt=number)}).encode())
+        for _ in range(1 + number % 4):
+            at = noise.randrange(len(line))
+            line[at : at + noise.randrange(3)] = bytes(noise.choices(b'0"{}[],:\\aZ-\xff', k=noise.randrange(3)))
+        lines.append(bytes(line) + b"\n")
+    file = landing.write("tts", lines, address="damaged.ndjson", suffix="ndjson")
+    rows = decode(landing, file)
+    assert set(rows["landing_row"]) == set(range(1, 2001))
+    rejects = rows.filter(pl.col("reject_reason").is_not_null())
+    assert 500 < len(rejects) < 2000
+    assert rejects["value"].null_count() == rejects["source_row"].drop_nulls().len() == len(rejects)
+    readings = rows.filter(pl.col("reject_reason").is_null())
+    needed = ["sensor_id", "quantity", "observed_at", "value", "unit", "quality", "received_at", "uplink_key"]
+    assert readings.select(needed).null_count().sum_horizontal()[0] == 0
