@@ -76,7 +76,8 @@ select
         else if(person <= 7, 'yes', 'no')
     end,
     case when person % 4 = 0 then '0686' else '0682' end,
-    'manager', timestamptz '2025-02-01 09:00:00+00', 'file', null, timestamptz '2026-01-14 01:00:00+00', 1, 2
+    'manager', timestamptz '2025-02-01 09:00:00+00' + to_minutes(person), 'file', null,
+    timestamptz '2026-01-14 01:00:00+00', 1, 2
 from generate_series(1, 41) as people(person)
 cross join (values ('tech_direction'), ('ai_strategy')) as questions(question_id);
 """

@@ -50,6 +50,11 @@ def test_the_survey_gives_the_published_shares(built: Build) -> None:
     ]
 
 
+def test_no_subgroup_shows_when_its_people_answered(built: Build) -> None:
+    times = "select wave, count(distinct last_submitted_at) from main.kpi_digitalisation__survey_answer group by wave"
+    assert built.query(times) == [("ai_maturity_2024_25", 1)]
+
+
 def test_every_published_indicator_has_values_and_missing_is_not_zero(built: Build) -> None:
     without = built.query(
         "select kpi_id from main.dim_kpi anti join main.fct_kpi_value using (kpi_id) where is_published"

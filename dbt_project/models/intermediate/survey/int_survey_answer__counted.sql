@@ -36,7 +36,8 @@ subgroups as (
         subgroup_type,
         subgroup,
         count(*) as n_respondents,
-        max(submitted_at) as last_submitted_at,
+        -- Of the whole wave: in a subgroup of one it would be the time of one person's answer.
+        max(max(submitted_at)) over (partition by wave) as last_submitted_at,
         max(ingested_at) as loaded_at
     from grouped
     group by wave, question_id, subgroup_type, subgroup
