@@ -19,10 +19,12 @@ import pyarrow.parquet as pq
 
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import Suite, load_suite
+from hogland_pipeline.check_log import last_checks, record_checks
 from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
 from hogland_pipeline.warehouse import RawTable, Warehouse
 from sensors_ingest.landing import LandedFile
 
+NOTHING_NEW = "nothing new"
 QUARANTINE_SHARE_CHECK = "quarantined_share_is_within_limit"
 
 
@@ -47,7 +49,10 @@ class DayRows:
 
 @dataclass(frozen=True)
 class Load:
-    """How one batch, or one day of it, went. Counts are rows; ``staged`` = the other four added up."""
+    """How one batch, or one day of it, went. Counts are rows; ``staged`` = the other four added up.
+
+    ``checked_at`` is set when the checks are those of an earlier load because nothing new came.
+    """
 
     source: str
     status: Literal["passed", "closed"]
@@ -59,6 +64,7 @@ class Load:
     quarantined: int = 0
     landing_day: date | None = None
     message: str = ""
+    checked_at: datetime | None = None
     days: Sequence["Load"] = ()
     rows_by_day: Mapping[date, "DayRows"] = field(default_factory=dict)
 
@@ -89,16 +95,18 @@ def spool_candidate(batches: Iterable[pa.RecordBatch], table: RawTable, path: Pa
 def pass_gate(warehouse: Warehouse, table: RawTable, batch: Batch, timezone: str) -> Load:
     """Stage, audit and publish ``batch``; returns how it went and writes it to ``ops.load``.
 
-    A batch without files has nothing to audit: it passes, which is how a source that is well but quiet looks.
+    A batch without files has nothing to audit: it passes, with the checks of what was loaded last, which is how a
+    source that is well but quiet looks.
     A closed gate is a result, not an exception: the caller decides how to show it. Exceptions mean that nothing was
     decided, and leave ``raw`` untouched.
     """
     suite = load_suite(table.suite)
     with warehouse.write() as connection:
         if not batch.files:
-            load = Load(batch.source, "passed", (), message="nothing new")
-            _record(connection, table, batch.run_id, datetime.now(UTC), load, "passed")
-            return load
+            nothing = Load(batch.source, "passed", (), message=NOTHING_NEW)
+            _record(connection, table, batch.run_id, datetime.now(UTC), nothing, "passed")
+            checks, checked_at = last_checks(connection, batch.source)
+            return replace(nothing, checks=checks, checked_at=checked_at)
         stage = f"stage.{batch.source}"
         _stage(connection, table, batch, stage)
         load = _audit_and_publish(connection, table, suite, batch, stage, timezone, record_closed=False)
@@ -364,8 +372,10 @@ def _record(
     load_id: int | None = None,
 ) -> None:
     failed = [check for check in load.checks if not check.passed]
+    load_id = load_id or _next_load_id(connection)
+    record_checks(connection, load_id, load.source, load.checks)
     values = [
-        load_id or _next_load_id(connection),
+        load_id,
         load.source,
         table.name,
         run_id,

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from hogland_pipeline.nightly import Night
+from hogland_pipeline.nightly import MartOutcome, Night, SourceOutcome
 
 STATUS_STYLE = {"passed": "green", "closed": "red", "failed": "red"}
 
@@ -47,7 +47,7 @@ def _sources(night: Night) -> Table:
             source.source,
             f"[{STATUS_STYLE[source.status]}]{source.status}[/]",
             *map(_grouped, counts),
-            _checks(source.checks_passed, source.checks_warned, source.checks_failed),
+            _checks(source) or source.message,
             f"{source.seconds:.1f} s",
         )
     return table
@@ -58,10 +58,11 @@ def _grouped(count: int) -> str:
     return f"{count:,}".replace(",", " ")
 
 
-def _checks(passed: int, warned: int, failed: int) -> str:
-    return ", ".join(
-        f"{count} {word}" for count, word in ((passed, "passed"), (warned, "warned"), (failed, "failed")) if count
-    )
+def _checks(outcome: SourceOutcome | MartOutcome) -> str:
+    """``25 passed, 1 warned``. A failed check of a source that passed is a row rule: its rows are in quarantine."""
+    failed = outcome.checks_failed if isinstance(outcome, SourceOutcome) else 0
+    counts = ((outcome.checks_passed, "passed"), (outcome.checks_warned, "warned"), (failed, "failed"))
+    return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 
 def _marts(night: Night) -> Table:
@@ -75,5 +76,5 @@ def _marts(night: Night) -> Table:
         if mart.stale_sources:
             since = f"{mart.stale_since:%Y-%m-%d %H:%M}" if mart.stale_since else "always"
             state = f"[yellow]stale since {since}: {mart.stale_sources}[/]"
-        table.add_row(mart.mart, _grouped(mart.rows), _checks(mart.checks_passed, mart.checks_warned, 0), state)
+        table.add_row(mart.mart, _grouped(mart.rows), _checks(mart), state)
     return table

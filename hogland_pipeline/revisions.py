@@ -1,10 +1,12 @@
 # ruff: noqa: S608 - SQL is put together from the names in warehouse.py; values are parameters
 """Accepted candidate rows become ``raw`` rows and revisions, in bulk and in any order of arrival.
 
-The state of a key is a function of the set of versions ever received, not of the order they were loaded in: versions
-are ordered by ``latest_by``, a version that repeats its predecessor is dropped, the rest are numbered 1, 2, …; the
-last is the row in ``raw.<table>``, the others are in ``raw.<table>_history``. Loading the same bytes again is
-therefore a no-op, and a correction that arrives before the value it corrects still ends as the latest.
+The state of a key is a function of the set of rows ever received, not of the order they were loaded in: of every
+version of a key the sending that is greatest by ``latest_by`` is kept, versions are numbered 1, 2, … in that order, the
+last is the row in ``raw.<table>``, the others are in ``raw.<table>_history``. Loading the same bytes again is therefore
+a no-op, and a correction that arrives before the value it corrects still ends as the latest. A version sent once more
+counts as sent later, so that a straggler from between the two does not become the current one. (Dropping such
+repetitions, as a log of changes does, makes the result depend on the order of arrival.)
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from hogland_pipeline.warehouse import CANDIDATE_COLUMNS, LINEAGE_COLUMNS, RawTa
 
 @dataclass(frozen=True)
 class MergeCounts:
-    """Rows that were new keys, rows that were new versions of a key, and rows that told nothing new."""
+    """Rows that were new keys, rows that were new versions of a key, and rows whose version was known already."""
 
     inserted: int
     revised: int
@@ -105,7 +107,9 @@ def _collect_fresh(
     accepted: str,
     ranges: Sequence[tuple[date, date] | None],
 ) -> None:
-    """``existing``: current rows of the batch's keys; ``fresh``: batch rows that neither they nor the history hold."""
+    """``existing``: current rows of the batch's keys; ``fresh``: batch rows with a version that neither they nor the
+    history hold, or hold as sent earlier.
+    """
     key = ", ".join(table.key)
     stored = ", ".join(table.columns | LINEAGE_COLUMNS)
     parts = [
@@ -115,15 +119,19 @@ def _collect_fresh(
     connection.execute("CREATE OR REPLACE TEMP TABLE existing AS " + " UNION ALL ".join(parts))
     same_key = " AND ".join(f"a.{column} = s.{column}" for column in table.key)
     same_version = " AND ".join(f"a.{column} IS NOT DISTINCT FROM s.{column}" for column in table.version)
-    same_rank = " AND ".join(f"a.{column} IS NOT DISTINCT FROM s.{column}" for column in table.latest_by)
+    not_later = f"{_rank(table, 'a')} <= {_rank(table, 's')}"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT a.* FROM {accepted} a
-        ANTI JOIN existing s ON {same_key} AND {same_version}
-        ANTI JOIN raw.{table.name}_history s ON {same_key} AND {same_version} AND {same_rank}
+        ANTI JOIN existing s ON {same_key} AND {same_version} AND {not_later}
+        ANTI JOIN raw.{table.name}_history s ON {same_key} AND {same_version} AND {not_later}
         """
     )
+
+
+def _rank(table: RawTable, alias: str) -> str:
+    return f"row({', '.join(f'{alias}.{column}' for column in table.latest_by)})"
 
 
 def _number_versions(
@@ -145,7 +153,9 @@ def _number_versions(
         for r in ranges
     )
     history = f"UNION ALL {history}" if history else ""
+    # Rows sent at one time: what was decoded later wins (a corrected decoder), then the later line of a file.
     order = ", ".join((*table.latest_by, "ingested_at", "landing_row", "landing_id"))
+    latest_first = ", ".join(f"{column} DESC" for column in (*table.latest_by, "ingested_at", "landing_row", "landing_id"))
     version = ", ".join(table.version)
     connection.execute(
         f"""
@@ -164,14 +174,16 @@ def _number_versions(
             SELECT {data}, now() AS ingested_at, {load_id} AS load_id, landing_row
             FROM fresh SEMI JOIN shared_key USING ({key})
         ),
-        changed AS (
-            SELECT * FROM received
-            WINDOW by_key AS (PARTITION BY {key} ORDER BY {order})
-            QUALIFY row_number() OVER by_key = 1 OR row({version}) IS DISTINCT FROM lag(row({version})) OVER by_key
+        versions AS (
+            SELECT {data}, min(ingested_at) OVER by_version AS ingested_at, min(load_id) OVER by_version AS load_id,
+                   landing_row
+            FROM received
+            WINDOW by_version AS (PARTITION BY {key}, {version})
+            QUALIFY row_number() OVER (PARTITION BY {key}, {version} ORDER BY {latest_first}) = 1
         )
         SELECT {data}, ingested_at, row_number() OVER by_key AS revision, load_id,
                row_number() OVER by_key = count(*) OVER (PARTITION BY {key}) AS is_latest
-        FROM changed
+        FROM versions
         WINDOW by_key AS (PARTITION BY {key} ORDER BY {order})
         """
     )

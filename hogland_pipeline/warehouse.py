@@ -22,6 +22,12 @@ LOAD_COLUMNS = """
     checks_passed INTEGER, checks_warned INTEGER, checks_failed INTEGER, message VARCHAR
 """
 
+CHECK_RESULT_COLUMNS = """
+    load_id BIGINT, source VARCHAR, position INTEGER, name VARCHAR, "column" VARCHAR, severity VARCHAR, scope VARCHAR,
+    passed BOOLEAN, evaluated_rows BIGINT, failing_rows BIGINT, failing_share DOUBLE, description VARCHAR,
+    threshold_reason VARCHAR, sample VARCHAR, error VARCHAR, observed_value VARCHAR
+"""
+
 # The newest attempt decides whether a source is stale; the newest that passed says since when its data is good.
 SOURCE_STATUS_VIEW = """
     SELECT source, arg_max(table_name, load_id) AS table_name, arg_max(status, load_id) AS status,
@@ -242,6 +248,7 @@ def _create_schema(connection: duckdb.DuckDBPyConnection) -> None:
         refused = _definitions(table.columns | CANDIDATE_COLUMNS | QUARANTINE_COLUMNS)
         connection.execute(f"CREATE TABLE IF NOT EXISTS quarantine.{table.name} ({refused})")
     connection.execute(f"CREATE TABLE IF NOT EXISTS ops.load ({LOAD_COLUMNS})")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS ops.check_result ({CHECK_RESULT_COLUMNS})")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS ops.loaded_file"
         " (landing_id VARCHAR, source VARCHAR, decoder_version VARCHAR, load_id BIGINT)"

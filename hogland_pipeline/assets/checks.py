@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -41,8 +42,16 @@ def check_specs(suite: Suite, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     return specs
 
 
-def check_results(checks: Sequence[CheckResult], asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
-    """Every result with its counts, the reason of its threshold and a sample of the rows that fail it."""
+def check_results(
+    checks: Sequence[CheckResult], asset: dg.AssetKey, checked_at: datetime | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """Every result with its counts, the reason of its threshold and a sample of the rows that fail it.
+
+    ``checked_at`` says that the results are those of an earlier load, of which nothing has changed since.
+    """
+    earlier: dict[str, dg.MetadataValue] = {}
+    if checked_at:
+        earlier["unchanged_since"] = dg.MetadataValue.timestamp(checked_at)
     for check in checks:
         yield dg.AssetCheckResult(
             asset_key=asset,
@@ -50,7 +59,7 @@ def check_results(checks: Sequence[CheckResult], asset: dg.AssetKey) -> Iterator
             passed=check.passed,
             severity=_severity(check),
             description=check.error or check.description,
-            metadata=_metadata(check),
+            metadata=_metadata(check) | earlier,
         )
 
 

@@ -13,7 +13,7 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from hogland_pipeline.assets.landed_source import WAREHOUSE_POOL
 from hogland_pipeline.assets.snow_plot import snow_plot
-from hogland_pipeline.dbt_build import DBT_PROJECT_DIR, MANIFEST_PATH, candidate_build, promote, run_dbt
+from hogland_pipeline.dbt_build import MANIFEST_PATH, candidate_build, promote, run_dbt
 from hogland_pipeline.manifest import Manifest, layer_of
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
@@ -25,8 +25,9 @@ SNOW_MART = "kpi_operations__daily_snow"
 class Translator(DagsterDbtTranslator):
     """Names dbt nodes after their layer, and hangs a raw table on every source that fills it."""
 
-    def __init__(self, sources: Sequence[BoundSource]) -> None:
+    def __init__(self, sources: Sequence[BoundSource], owner: str) -> None:
         super().__init__()
+        self._owner = owner
         self._sources = sources
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
@@ -44,7 +45,9 @@ class Translator(DagsterDbtTranslator):
         """As dagster-dbt's, with the feeds that fill a raw table in the place of the table."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         deps = {dep for given in spec.deps for dep in self._feeding(given.asset_key)}
-        return spec.replace_attributes(deps=sorted(deps))
+        role = self.get_resource_props(manifest, unique_id).get("meta", {}).get("owner")
+        owner = f"team:{role}" if role else self._owner
+        return spec.replace_attributes(deps=sorted(deps), owners=[owner])
 
     def _feeding(self, key: dg.AssetKey) -> list[dg.AssetKey]:
         if key.path[0] != "warehouse":
@@ -56,7 +59,7 @@ class Translator(DagsterDbtTranslator):
 
 def dbt_models_asset(settings: Settings, sources: Sequence[BoundSource], manifest: Manifest) -> dg.AssetsDefinition:
     """Every seed and model of the dbt project, with its tests as checks."""
-    translator = Translator(sources)
+    translator = Translator(sources, settings.owner)
 
     @dbt_assets(
         manifest=MANIFEST_PATH,
@@ -129,8 +132,3 @@ def _rows_and_plot(candidate: str, results: Sequence[Any]) -> dict[str, dict[str
         if SNOW_MART in built:
             metadata[SNOW_MART]["snow_depth"] = dg.MetadataValue.md(snow_plot(connection))
     return metadata
-
-
-def dbt_project_dir() -> str:
-    """The folder of the dbt project, for links in the UI."""
-    return str(DBT_PROJECT_DIR)

@@ -87,7 +87,7 @@ def _raw_asset(
         },
     )
 
-    # can_subset makes the checks optional: a night without new rows has nothing to check, and must not show as checked.
+    # can_subset makes the checks optional: a source that never brought anything has nothing to check.
     @dg.multi_asset(
         name=key.to_python_identifier(),
         specs=[spec],
@@ -135,8 +135,9 @@ def _outcome(
     if load.status == "passed":
         for partition, metadata in by_day.items():
             context.add_asset_metadata(metadata, partition_key=partition)
-        yield from check_results(load.checks, key)
-        yield dg.MaterializeResult(asset_key=key, metadata=counts)
+        yield from check_results(load.checks, key, load.checked_at)
+        if key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata=counts)
         return
     for part in load.days:
         if part.status == "closed":
