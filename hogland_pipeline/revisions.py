@@ -154,8 +154,9 @@ def _number_versions(
     )
     history = f"UNION ALL {history}" if history else ""
     # Rows sent at one time: what was decoded later wins (a corrected decoder), then the later line of a file.
-    order = ", ".join((*table.latest_by, "ingested_at", "landing_row", "landing_id"))
-    latest_first = ", ".join(f"{column} DESC" for column in (*table.latest_by, "ingested_at", "landing_row", "landing_id"))
+    ranks = (*table.latest_by, "ingested_at", "landing_row", "landing_id")
+    earliest_first = ", ".join(ranks)
+    latest_first = ", ".join(f"{column} DESC NULLS FIRST" for column in ranks)
     version = ", ".join(table.version)
     connection.execute(
         f"""
@@ -175,16 +176,15 @@ def _number_versions(
             FROM fresh SEMI JOIN shared_key USING ({key})
         ),
         versions AS (
-            SELECT {data}, min(ingested_at) OVER by_version AS ingested_at, min(load_id) OVER by_version AS load_id,
-                   landing_row
+            SELECT *, min(ingested_at) OVER same AS first_ingested_at, min(load_id) OVER same AS first_load_id
             FROM received
-            WINDOW by_version AS (PARTITION BY {key}, {version})
+            WINDOW same AS (PARTITION BY {key}, {version})
             QUALIFY row_number() OVER (PARTITION BY {key}, {version} ORDER BY {latest_first}) = 1
         )
-        SELECT {data}, ingested_at, row_number() OVER by_key AS revision, load_id,
-               row_number() OVER by_key = count(*) OVER (PARTITION BY {key}) AS is_latest
+        SELECT {data}, first_ingested_at AS ingested_at, row_number() OVER by_key AS revision,
+               first_load_id AS load_id, row_number() OVER by_key = count(*) OVER (PARTITION BY {key}) AS is_latest
         FROM versions
-        WINDOW by_key AS (PARTITION BY {key} ORDER BY {order})
+        WINDOW by_key AS (PARTITION BY {key} ORDER BY {earliest_first})
         """
     )
     connection.execute(

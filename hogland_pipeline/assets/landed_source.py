@@ -11,7 +11,8 @@ import dagster as dg
 
 from expectations.suite import load_suite
 from hogland_pipeline.assets.checks import check_results, check_specs
-from hogland_pipeline.gate import Batch, DayRows, Load, files_to_load, pass_gate, record_failure, spool_candidate
+from hogland_pipeline.gate import pass_gate, spool_candidate
+from hogland_pipeline.loads import Batch, DayRows, Load, files_to_load, record_failure
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import LINEAGE_COLUMNS, RawTable, Warehouse

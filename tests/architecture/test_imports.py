@@ -11,7 +11,11 @@ PACKAGES = ("hogland_pipeline", "sensors_ingest", "expectations")
 DAGSTER = {"dagster", "dagster_dbt", "dagster_shared"}
 # Modules of hogland_pipeline that a person can use without Dagster; sources/ is plain as a whole.
 PLAIN_MODULES = {
+    "dbt_build",
     "gate",
+    "loads",
+    "manifest",
+    "resources",
     "publish",
     "release_tables",
     "releases",

@@ -1,0 +1,178 @@
+"""Loads: what one brings, how it went, and the log of all of them in ``ops``."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import pyarrow as pa
+
+from expectations.runner import CheckResult
+from hogland_pipeline.warehouse import RawTable, Warehouse
+from sensors_ingest.landing import LandedFile
+
+CHECK_SCHEMA = pa.schema(
+    [
+        ("load_id", pa.int64()),
+        ("source", pa.string()),
+        ("position", pa.int32()),
+        ("name", pa.string()),
+        ("column", pa.string()),
+        ("severity", pa.string()),
+        ("scope", pa.string()),
+        ("passed", pa.bool_()),
+        ("evaluated_rows", pa.int64()),
+        ("failing_rows", pa.int64()),
+        ("failing_share", pa.float64()),
+        ("description", pa.string()),
+        ("threshold_reason", pa.string()),
+        ("sample", pa.string()),
+        ("error", pa.string()),
+        ("observed_value", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one load brings: the spooled candidate (Parquet), its landing files and who decoded them."""
+
+    source: str
+    candidate: Path
+    files: Sequence[LandedFile]
+    decoder_version: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class DayRows:
+    """Rows that one landing day brought, and how many of them were refused."""
+
+    read: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """How one batch, or one day of it, went. Counts are rows; ``staged`` = the other four added up.
+
+    ``checked_at`` is set when the checks are those of an earlier load because nothing new came.
+    """
+
+    source: str
+    status: Literal["passed", "closed", "failed"]
+    checks: Sequence[CheckResult] = ()
+    staged: int = 0
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    landing_day: date | None = None
+    message: str = ""
+    checked_at: datetime | None = None
+    days: Sequence["Load"] = ()
+    rows_by_day: Mapping[date, DayRows] = field(default_factory=dict)
+
+    @property
+    def closed_days(self) -> list[date]:
+        """Days that were refused when the batch was tried day by day."""
+        return [day.landing_day for day in self.days if day.status == "closed" and day.landing_day]
+
+
+def files_to_load(
+    warehouse: Warehouse, source: str, files: Sequence[LandedFile], decoder_version: str
+) -> list[LandedFile]:
+    """Those of ``files`` that the current decoder has not loaded yet."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT landing_id FROM ops.loaded_file WHERE source = ? AND decoder_version = ?", [source, decoder_version]
+        ).fetchall()
+    loaded = {row[0] for row in rows}
+    return [file for file in files if file.landing_id not in loaded]
+
+
+def record_failure(warehouse: Warehouse, table: RawTable, source: str, run_id: str, message: str) -> None:
+    """Note that ``source`` could not be fetched or decoded, so that it shows as stale."""
+    with warehouse.write() as connection:
+        record_load(connection, table, run_id, datetime.now(UTC), Load(source, "failed", message=message))
+
+
+def next_load_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """Loads are numbered 1, 2, …; one writer at a time makes the next number safe."""
+    row = connection.execute("SELECT coalesce(max(load_id), 0) + 1 FROM ops.load").fetchone()
+    return int(row[0]) if row else 1
+
+
+def record_load(
+    connection: duckdb.DuckDBPyConnection,
+    table: RawTable,
+    run_id: str,
+    started_at: datetime,
+    load: Load,
+    load_id: int | None = None,
+) -> None:
+    """Append a load and what its checks found to the log."""
+    load_id = load_id or next_load_id(connection)
+    failed = [check for check in load.checks if not check.passed]
+    values = [
+        load_id,
+        load.source,
+        table.name,
+        run_id,
+        load.landing_day,
+        started_at,
+        datetime.now(UTC),
+        load.status,
+        load.staged,
+        load.inserted,
+        load.revised,
+        load.unchanged,
+        load.quarantined,
+        len(load.checks) - len(failed),
+        sum(check.severity == "warning" for check in failed),
+        sum(check.severity == "error" for check in failed),
+        load.message,
+    ]
+    connection.execute(f"INSERT INTO ops.load VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608 - only marks
+    _record_checks(connection, load_id, load)
+
+
+def _record_checks(connection: duckdb.DuckDBPyConnection, load_id: int, load: Load) -> None:
+    rows = [
+        {name: getattr(check, name, None) for name in CHECK_SCHEMA.names}
+        | {
+            "load_id": load_id,
+            "source": load.source,
+            "position": position,
+            "sample": json.dumps(check.sample, default=str, ensure_ascii=False),
+        }
+        for position, check in enumerate(load.checks)
+    ]
+    connection.register("check_rows", pa.Table.from_pylist(rows, CHECK_SCHEMA))
+    connection.execute("INSERT INTO ops.check_result BY NAME FROM check_rows")
+    connection.unregister("check_rows")
+
+
+def last_checks(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[Sequence[CheckResult], datetime | None]:
+    """Results of the newest load of ``source`` that passed and had something to check, and when that was."""
+    found = connection.execute(
+        """
+        SELECT load_id, finished_at FROM ops.load
+        WHERE source = ? AND status = 'passed' AND load_id IN (SELECT load_id FROM ops.check_result WHERE source = ?)
+        ORDER BY load_id DESC LIMIT 1
+        """,
+        [source, source],
+    ).fetchone()
+    if found is None:
+        return (), None
+    load_id, checked_at = found
+    result = connection.execute(
+        "SELECT * EXCLUDE (load_id, source, position) FROM ops.check_result WHERE load_id = ? ORDER BY position",
+        [load_id],
+    )
+    names = [column[0] for column in result.description or ()]
+    rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
+    return [CheckResult(**row | {"sample": json.loads(row["sample"])}) for row in rows], checked_at
