@@ -26,6 +26,7 @@ expected as (
     from answers
     semi join questions on answers.question_id = questions.question_id
     cross join (select unnest(['all', 'municipality', 'role']) as subgroup_type) as subgroup_types
+    where answers.answer != 'no_answer'
     group by all
 ),
 

@@ -14,11 +14,13 @@ options as (
     from questions
 ),
 
--- Only registered questions go further; that their answers are registered too is tested.
+-- Only registered questions go further; that their answers are registered too is tested. Who was asked and left the
+-- question out has not responded to it.
 registered as (
     select answers.*
     from answers
     semi join questions on answers.question_id = questions.question_id
+    where answers.answer != 'no_answer'
 ),
 
 grouped as (
