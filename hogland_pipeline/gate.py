@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import Suite, load_suite
-from hogland_pipeline.loads import Batch, DayRows, Load, last_checks, next_load_id, record_load
+from hogland_pipeline.loads import Batch, DayRows, Load, last_checks, next_load_id, record_load, record_refused
 from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
 from hogland_pipeline.warehouse import RawTable, Warehouse
 from sensors_ingest.landing import LandedFile
@@ -138,7 +138,7 @@ class _Gate:
             rows_by_day=self._rows_by_day(stage),
         )
         if reasons := closing_reasons(checks):
-            return replace(load, status="closed", message="; ".join(reasons))
+            return replace(load, status="closed", quarantined=0, rows_by_day={}, message="; ".join(reasons))
         self.connection.execute("BEGIN")
         try:
             load_id = next_load_id(self.connection)
@@ -158,7 +158,7 @@ class _Gate:
             if file.day:
                 files_of.setdefault(file.day, []).append(file)
         if len(files_of) < 2:
-            record_load(self.connection, self.table, self.batch.run_id, datetime.now(UTC), closed)
+            self._record_closed(closed, self.batch.files)
             return closed
         days = []
         for day, files in sorted(files_of.items()):
@@ -181,8 +181,13 @@ class _Gate:
             rows_by_day={day: rows for load in landed for day, rows in load.rows_by_day.items()},
         )
         for load in refused:
-            record_load(self.connection, self.table, self.batch.run_id, datetime.now(UTC), load)
+            self._record_closed(load, [file for file in self.batch.files if file.day == load.landing_day])
         return result
+
+    def _record_closed(self, load: Load, files: Sequence[LandedFile]) -> None:
+        load_id = next_load_id(self.connection)
+        record_load(self.connection, self.table, self.batch.run_id, datetime.now(UTC), load, load_id)
+        record_refused(self.connection, self.batch.source, files, load_id)
 
     def _collect_refused(self, checks: Sequence[CheckResult]) -> None:
         """Table ``refused``: every staged row that broke a row rule, with the first check that refused it."""
@@ -216,7 +221,7 @@ class _Gate:
         quarantine = f"quarantine.{self.table.name}"
         columns = ", ".join(self.table.columns)
         self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE accepted AS"
+            f"CREATE OR REPLACE TEMP VIEW accepted AS"
             f" SELECT {columns}, landing_row FROM {stage} ANTI JOIN refused USING (stage_row)"
         )
         self.connection.register("batch_files", pa.table({"landing_id": [file.landing_id for file in files]}))
@@ -245,7 +250,7 @@ class _Gate:
             [self.batch.source, self.batch.decoder_version, load_id],
         )
         self.connection.unregister("batch_files")
-        self.connection.execute("DROP TABLE temp.accepted")
+        self.connection.execute("DROP VIEW temp.accepted")
         return counts
 
     def _count(self, query: str, parameters: Sequence[object] = ()) -> int:
