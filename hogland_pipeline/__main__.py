@@ -11,7 +11,9 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
+from hogland_pipeline.manifest import ManifestMissing
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
+from hogland_pipeline.warehouse import WarehouseBusy
 
 app = typer.Typer(help="The Högland data platform.", no_args_is_help=True, add_completion=False)
 # Written to a file or a pipe, tables keep their columns.
@@ -57,11 +59,15 @@ def _use_dagster_home(settings: Settings) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
+    """Mistakes in settings end with status 2, a platform that cannot run now with 1."""
     try:
         yield
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
         raise typer.Exit(2) from None
+    except (ManifestMissing, WarehouseBusy) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
+        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

@@ -70,7 +70,10 @@ def _feeds(settings: Settings) -> Iterator[BoundSource]:
     for name, feed in settings.feeds.items():
         origin, owner, is_remote = _origin(feed), settings.owner, feed.url is not None
         if isinstance(feed, SmhiSettings):
-            series = tuple(Series(each.parameter, each.station) for each in feed.series)
+            try:
+                series = tuple(Series(each.parameter, each.station) for each in feed.series)
+            except ValueError as error:
+                raise SettingsError(f"feeds.{name}.series: {error}") from None
             yield BoundSource(
                 Smhi(name, origin, series),
                 SENSOR_READING,

@@ -5,6 +5,7 @@ Every mistake ends as a ``SettingsError`` of one sentence that names the file, t
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -23,6 +24,8 @@ from pydantic import (
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+FEED_NAME = re.compile(r"[a-z][a-z0-9_]*")
+OTHER_SOURCES = ("survey", "uttc_catalogue")
 DEVELOPMENT_RESPONDENT_KEY = "development-key-not-for-real-surveys"
 
 
@@ -119,9 +122,17 @@ class Settings(_Frozen):
     @classmethod
     def _names_fit_tables(cls, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in feeds:
-            if not (name.isidentifier() and name.islower() and name.isascii()):
+            if not FEED_NAME.fullmatch(name):
                 raise ValueError(f"'{name}' must be lower-case letters, digits and underscores")
+            if name in OTHER_SOURCES:
+                raise ValueError(f"'{name}' is the name of another source")
         return feeds
+
+    @model_validator(mode="after")
+    def _has_a_complete_day(self) -> Self:
+        if self.first_day >= self.today():
+            raise ValueError(f"first_day {self.first_day} must be before today, {self.today()}: no day is complete yet")
+        return self
 
     @property
     def warehouse_path(self) -> Path:
@@ -179,11 +190,9 @@ def load_settings(
         document["respondent_key"] = environment["HOGLAND_RESPONDENT_KEY"]
     elif "respondent_key" in document:
         raise SettingsError(f"{path.name}: respondent_key is a secret: set HOGLAND_RESPONDENT_KEY instead.")
-    origins = [
-        *document.get("feeds", {}).items(),
-        *((key, document.get(key)) for key in ("survey", "uttc_catalogue")),
-    ]
-    for name, origin in origins:
+    feeds = document.get("feeds")
+    origins = {key: document.get(key) for key in OTHER_SOURCES} | (feeds if isinstance(feeds, dict) else {})
+    for name, origin in origins.items():
         if isinstance(origin, dict):
             _complete_origin(path, name, origin, environment)
     if "data_dir" in document:
