@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from expectations.runner import CheckResult
 from hogland_pipeline.warehouse import RawTable, Warehouse
-from sensors_ingest.landing import LandedFile
+from sensors_ingest.landing import LandedFile, Landing
 
 CHECK_SCHEMA = pa.schema(
     [
@@ -57,7 +57,8 @@ class DayRows:
 
 @dataclass(frozen=True)
 class Load:
-    """How one batch, or one day of it, went. Counts are rows; ``staged`` = the other four added up.
+    """How one batch, or one day of it, went. Counts are rows; of what passed, ``staged`` = the other four added up.
+    A closed load brought nothing: its rows stay in ``stage``.
 
     ``checked_at`` is set when the checks are those of an earlier load because nothing new came.
     """
@@ -83,21 +84,45 @@ class Load:
 
 
 def files_to_load(
-    warehouse: Warehouse, source: str, files: Sequence[LandedFile], decoder_version: str
+    warehouse: Warehouse, landing: Landing, source: str, files: Sequence[LandedFile], decoder_version: str
 ) -> list[LandedFile]:
-    """Those of ``files`` that the current decoder has not loaded yet."""
+    """Those of ``files`` that the current decoder has not loaded yet, each content once.
+
+    A file that was refused is tried again only while its source still sends it: one that was replaced since (or taken
+    out of the drop folder) would keep the gate closed for ever.
+    """
     with warehouse.read() as connection:
         rows = connection.execute(
             "SELECT landing_id FROM ops.loaded_file WHERE source = ? AND decoder_version = ?", [source, decoder_version]
         ).fetchall()
-    loaded = {row[0] for row in rows}
-    return [file for file in files if file.landing_id not in loaded]
+        refusals = connection.execute("SELECT landing_id FROM ops.refused_file WHERE source = ?", [source]).fetchall()
+    loaded, refused = ({row[0] for row in found} for found in (rows, refusals))
+    pending = {file.landing_id: file for file in files if file.landing_id not in loaded}
+    return [file for file in pending.values() if file.landing_id not in refused or landing.is_still_sent(file)]
 
 
-def record_failure(warehouse: Warehouse, table: RawTable, source: str, run_id: str, message: str) -> None:
-    """Note that ``source`` could not be fetched or decoded, so that it shows as stale."""
+def record_failure(
+    warehouse: Warehouse,
+    table: RawTable,
+    source: str,
+    run_id: str,
+    message: str,
+    files: Sequence[LandedFile] = (),
+) -> None:
+    """Note that ``source`` could not be fetched, or ``files`` of it not be decoded, so that it shows as stale."""
     with warehouse.write() as connection:
-        record_load(connection, table, run_id, datetime.now(UTC), Load(source, "failed", message=message))
+        load_id = next_load_id(connection)
+        record_load(connection, table, run_id, datetime.now(UTC), Load(source, "failed", message=message), load_id)
+        record_refused(connection, source, files, load_id)
+
+
+def record_refused(
+    connection: duckdb.DuckDBPyConnection, source: str, files: Sequence[LandedFile], load_id: int
+) -> None:
+    """Note the files of a load that was not let in."""
+    connection.register("refused_files", pa.table({"landing_id": pa.array([f.landing_id for f in files], pa.string())}))
+    connection.execute("INSERT INTO ops.refused_file SELECT landing_id, ?, ? FROM refused_files", [source, load_id])
+    connection.unregister("refused_files")
 
 
 def next_load_id(connection: duckdb.DuckDBPyConnection) -> int:

@@ -234,7 +234,7 @@ class Warehouse:
 
 def _create_schema(connection: duckdb.DuckDBPyConnection) -> None:
     exists = connection.execute(
-        "SELECT count(*) FROM duckdb_views() WHERE schema_name = 'ops' AND view_name = 'source_status'"
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'refused_file'"
     ).fetchone()
     if exists and exists[0]:
         return
@@ -252,6 +252,9 @@ def _create_schema(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE IF NOT EXISTS ops.loaded_file"
         " (landing_id VARCHAR, source VARCHAR, decoder_version VARCHAR, load_id BIGINT)"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS ops.refused_file (landing_id VARCHAR, source VARCHAR, load_id BIGINT)"
     )
     connection.execute("CREATE TABLE IF NOT EXISTS ops.touched_day (load_id BIGINT, feed VARCHAR, local_date DATE)")
     connection.execute(f"CREATE OR REPLACE VIEW ops.source_status AS {SOURCE_STATUS_VIEW}")

@@ -5,6 +5,8 @@ Layout, one folder a source and a delivery day (``snapshot`` for sources that al
     <root>/<source>/<day or snapshot>/<sha256>.<suffix>.zst    the bytes
     <root>/<source>/<day or snapshot>/<sha256>.json            where and when they came from
 
+    <root>/<source>/sent.json                                  which of them the source sent when asked last
+
 The sidecar is written last: a file without one is the leftover of a crash and is written again.
 """
 
@@ -12,7 +14,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from pathlib import Path
 import pyarrow as pa
 
 SNAPSHOT_FOLDER = "snapshot"
+SENT_FILE = "sent.json"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Landing:
         ``suffix`` is the format without a dot (``ndjson``, ``json``, ``csv``, ``html``, ``parquet``). An exception
         raised by ``chunks`` leaves nothing behind.
         """
-        folder = self.root / source / (day.isoformat() if day else SNAPSHOT_FOLDER)
+        folder = self.root / source / _day_folder(day)
         folder.mkdir(parents=True, exist_ok=True)
         incoming = folder / f".incoming-{uuid.uuid4().hex}"
         try:
@@ -81,9 +84,7 @@ class Landing:
             os.replace(incoming, path)
         finally:
             incoming.unlink(missing_ok=True)
-        landed = LandedFile(
-            landing_id, source, path, address, datetime.now(UTC), source_time, day, size, is_new=True
-        )
+        landed = LandedFile(landing_id, source, path, address, datetime.now(UTC), source_time, day, size, is_new=True)
         _write_sidecar(sidecar, landed)
         return landed
 
@@ -96,6 +97,21 @@ class Landing:
             names = [SNAPSHOT_FOLDER, *(day.isoformat() for day in sorted(days))]
             sidecars = [path for name in names for path in sorted((folder / name).glob("*.json"))]
         return sorted(map(_read_sidecar, sidecars), key=lambda file: (file.fetched_at, file.landing_id))
+
+    def note_sent(self, source: str, days: Collection[date], files: Collection[LandedFile]) -> None:
+        """Remember ``files`` as all that ``source`` has for ``days`` now, and as its snapshot."""
+        sent = self._sent(source)
+        for folder in (SNAPSHOT_FOLDER, *(day.isoformat() for day in days)):
+            sent[folder] = sorted(file.landing_id for file in files if _day_folder(file.day) == folder)
+        _write_json(self.root / source / SENT_FILE, sent)
+
+    def is_still_sent(self, file: LandedFile) -> bool:
+        """False once the source was asked again for the file's day and sent something else in its place."""
+        return file.landing_id in self._sent(file.source).get(_day_folder(file.day), [file.landing_id])
+
+    def _sent(self, source: str) -> dict[str, list[str]]:
+        path = self.root / source / SENT_FILE
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
     def chunks(self, file: LandedFile, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """The bytes of ``file`` as the source sent them, in pieces."""
@@ -130,9 +146,18 @@ def _write_sidecar(sidecar: Path, landed: LandedFile) -> None:
         "day": landed.day.isoformat() if landed.day else None,
         "size": landed.size,
     }
-    incoming = sidecar.with_name(f".{sidecar.name}-{uuid.uuid4().hex}")
-    incoming.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    os.replace(incoming, sidecar)
+    _write_json(sidecar, record)
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    incoming.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    incoming.replace(path)
+
+
+def _day_folder(day: date | None) -> str:
+    return day.isoformat() if day else SNAPSHOT_FOLDER
 
 
 def _read_sidecar(sidecar: Path) -> LandedFile:

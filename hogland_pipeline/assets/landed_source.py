@@ -53,7 +53,9 @@ def _landing_asset(
         warehouse: dg.ResourceParam[Warehouse],
     ) -> dg.MaterializeResult[None]:
         try:
-            files = source.fetch(landing, _days(context))
+            days = _days(context)
+            files = source.fetch(landing, days)
+            landing.note_sent(source.name, days, files)
         except SourceUnreachable as error:
             if bound.is_remote and context.retry_number < FETCH_RETRIES:
                 raise
@@ -62,6 +64,9 @@ def _landing_asset(
         except bound.malformed as error:
             record_failure(warehouse, bound.table, source.name, context.run_id, str(error))
             raise dg.Failure(description=str(error), allow_retries=False) from None
+        except Exception as error:
+            record_failure(warehouse, bound.table, source.name, context.run_id, _unexpected(error))
+            raise
         return dg.MaterializeResult(metadata=_landing_metadata(files))
 
     return landing_asset
@@ -104,15 +109,18 @@ def _raw_asset(
     ) -> Iterator[Any]:
         days = _days(context)
         landed = landing.files(source.name, days if partitions else None)
-        files = files_to_load(warehouse, source.name, landed, source.decoder_version)
+        files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
         candidate = settings.data_dir / "candidate" / f"{source.name}-{context.run_id}.parquet"
         try:
             spool_candidate(source.decode(landing, files), table, candidate)
             batch = Batch(source.name, candidate, files, source.decoder_version, context.run_id)
             load = pass_gate(warehouse, table, batch, settings.timezone)
         except bound.malformed as error:
-            record_failure(warehouse, table, source.name, context.run_id, str(error))
+            record_failure(warehouse, table, source.name, context.run_id, str(error), files)
             raise dg.Failure(description=str(error), allow_retries=False) from None
+        except Exception as error:
+            record_failure(warehouse, table, source.name, context.run_id, _unexpected(error))
+            raise
         finally:
             candidate.unlink(missing_ok=True)
         for note in bound.notes(landing, files):
@@ -153,8 +161,15 @@ def _outcome(
     )
 
 
+def _unexpected(error: Exception) -> str:
+    """For the log of loads, which is published: the message of an error of ours may quote a row."""
+    return f"stopped by an unexpected {type(error).__name__}; the run's log says where"
+
+
 def _days(context: dg.AssetExecutionContext) -> list[date]:
-    return [date.fromisoformat(key) for key in context.partition_keys] if context.has_partition_key_range else []
+    """The days of a run over a range or over one partition; none for a source without partitions."""
+    is_partitioned = context.has_partition_key or context.has_partition_key_range
+    return [date.fromisoformat(key) for key in context.partition_keys] if is_partitioned else []
 
 
 def _landing_metadata(files: Sequence[LandedFile]) -> dict[str, Any]:
