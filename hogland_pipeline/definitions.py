@@ -8,7 +8,7 @@ from hogland_pipeline.assets.dbt import dbt_models_asset
 from hogland_pipeline.assets.landed_source import landed_source_assets
 from hogland_pipeline.assets.published import published_asset
 from hogland_pipeline.dbt_build import MANIFEST_PATH
-from hogland_pipeline.jobs import drop_folder_job, ingest_job, marts_job
+from hogland_pipeline.jobs import drop_folder_job, ingest_job, marts_job, replay_job
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.partitions import feed_days
 from hogland_pipeline.resources import BoundSource, bind_sources
@@ -35,15 +35,15 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         dbt_models_asset(settings, sources, manifest),
         published_asset(settings, manifest, {bound.source.name: bound.table.name for bound in sources}),
     ]
-    ingest, marts = ingest_job(days), marts_job()
+    ingest, replay, marts = ingest_job(days), replay_job(settings, sources), marts_job()
     drop_folders = _drop_folders(settings, sources)
     drop_jobs = {name: drop_folder_job(name) for name in drop_folders}
     return dg.Definitions(
         assets=assets,
-        jobs=[ingest, marts, *drop_jobs.values()],
+        jobs=[ingest, replay, marts, *drop_jobs.values()],
         schedules=[nightly_schedule(settings, sources, ingest)],
         sensors=[
-            *marts_after_ingest_triggers(assets, [ingest, *drop_jobs.values()], marts),
+            *marts_after_ingest_triggers(assets, [ingest, replay, *drop_jobs.values()], marts),
             *(
                 drop_folder_trigger(bound, settings.survey.folder, drop_jobs[name])
                 for name, bound in drop_folders.items()

@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import Suite, load_suite
 from hogland_pipeline.loads import Batch, DayRows, Load, last_checks, next_load_id, record_load, record_refused
+from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
+from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import RawTable, Warehouse
-from sensors_ingest.landing import LandedFile
+from sensors_ingest.landing import LandedFile, Landing
 
 NOTHING_NEW = "nothing new"
 QUARANTINE_SHARE_CHECK = "quarantined_share_is_within_limit"
@@ -64,6 +66,25 @@ def pass_gate(warehouse: Warehouse, table: RawTable, batch: Batch, timezone: str
         if load.status == "passed":
             connection.execute(f"DROP TABLE {gate.stage}")
         return load
+
+
+def load_files(
+    warehouse: Warehouse,
+    bound: BoundSource,
+    landing: Landing,
+    files: Sequence[LandedFile],
+    run_id: str,
+    settings: Settings,
+) -> Load:
+    """Decode landing files and pass them through the gate; the candidate is spooled before the warehouse is locked."""
+    source = bound.source
+    candidate = settings.data_dir / "candidate" / f"{source.name}-{run_id}.parquet"
+    try:
+        spool_candidate(source.decode(landing, files), bound.table, candidate)
+        batch = Batch(source.name, candidate, files, source.decoder_version, run_id)
+        return pass_gate(warehouse, bound.table, batch, settings.timezone)
+    finally:
+        candidate.unlink(missing_ok=True)
 
 
 def closing_reasons(checks: Sequence[CheckResult]) -> list[str]:
@@ -230,10 +251,12 @@ class _Gate:
             f"DELETE FROM {quarantine} WHERE source = ? AND landing_id IN (SELECT landing_id FROM batch_files)",
             [self.batch.source],
         )
+        # In quarantine `source` is the configured source, also for a table whose rows name a source themselves.
+        replaced = "stage_row, source" if "source" in self.table.columns else "stage_row"
         quarantined = self._count(
             f"""
             INSERT INTO {quarantine} BY NAME
-            SELECT s.* EXCLUDE (stage_row), r.check_name, coalesce(s.reject_reason, r.reason) AS reason,
+            SELECT s.* EXCLUDE ({replaced}), r.check_name, coalesce(s.reject_reason, r.reason) AS reason,
                    ? AS source, ?::BIGINT AS load_id, now() AS quarantined_at
             FROM {stage} s JOIN refused r USING (stage_row)
             """,

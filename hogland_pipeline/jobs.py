@@ -6,15 +6,35 @@ Each runs in one process: for a dozen small assets a process a step costs ten ti
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
+from hogland_pipeline.replay import replay_source
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.settings import Settings
+from hogland_pipeline.warehouse import Warehouse
+from sensors_ingest.landing import Landing
+
 INGEST_JOB = "nightly_ingest_job"
 MARTS_JOB = "nightly_marts_job"
+REPLAY_JOB = "replay_job"
+WAREHOUSE_POOL = "warehouse"
 
 INGESTED = dg.AssetSelection.key_prefixes(["landing"]) | dg.AssetSelection.key_prefixes(["raw"])
 BUILT = dg.AssetSelection.all() - INGESTED
+
+REPLAY_SCHEMA = dg.TableSchema(
+    [
+        dg.TableColumn("source"),
+        dg.TableColumn("check_name"),
+        dg.TableColumn("reason"),
+        dg.TableColumn("before", "int"),
+        dg.TableColumn("after", "int"),
+        dg.TableColumn("recovered", "int"),
+    ]
+)
 
 # Dagster has no public name for what define_asset_job returns.
 AssetJob = Any
@@ -49,6 +69,42 @@ def drop_folder_job(source: str) -> AssetJob:
         executor_def=dg.in_process_executor,
         description=f"Load new files of {source}.",
     )
+
+
+def replay_job(settings: Settings, sources: Sequence[BoundSource]) -> dg.JobDefinition:
+    """Quarantined rows of every source once more, from landing; the marts follow as after any ingest."""
+
+    @dg.op(pool=WAREHOUSE_POOL)
+    def replay_quarantine(
+        context: dg.OpExecutionContext, landing: dg.ResourceParam[Landing], warehouse: dg.ResourceParam[Warehouse]
+    ) -> None:
+        replays = [replay_source(settings, warehouse, landing, bound, context.run_id) for bound in sources]
+        recoveries = [recovery for replay in replays for recovery in replay.recoveries]
+        context.add_output_metadata(
+            {
+                "rows_loaded": sum(replay.rows_loaded for replay in replays),
+                "recovered": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord(dict(asdict(recovery)) | {"recovered": recovery.recovered})
+                        for recovery in recoveries
+                    ],
+                    REPLAY_SCHEMA,
+                ),
+            }
+        )
+        for replay in replays:
+            if replay.message:
+                context.log.error(f"{replay.source}: the gate is closed: {replay.message}")
+
+    @dg.job(
+        name=REPLAY_JOB,
+        executor_def=dg.in_process_executor,
+        description="After a decoder, device list or rule was mended: run what is in quarantine again from landing.",
+    )
+    def replay() -> None:
+        replay_quarantine()
+
+    return replay
 
 
 def buildable(assets: Iterable[dg.AssetsDefinition], failed_sources: Sequence[str]) -> list[dg.AssetKey]:

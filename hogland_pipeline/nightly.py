@@ -93,14 +93,7 @@ def run_night(settings: Settings, progress: Progress) -> Night:
         ingest = definitions.resolve_job_def(INGEST_JOB).execute_in_process(
             instance=instance, run_config=RUN_CONFIG, tags=range_tags(first, last), raise_on_error=False
         )
-        failed = [state.source for state in source_states(warehouse) if state.status != "passed"]
-        progress.console.print("Marts")
-        marts = definitions.resolve_job_def(MARTS_JOB).execute_in_process(
-            instance=instance,
-            run_config=RUN_CONFIG,
-            asset_selection=buildable(definitions.resolve_asset_graph().assets_defs, failed),
-            raise_on_error=False,
-        )
+        marts = build_marts(definitions, warehouse, instance, progress)
     published = _published(settings, marts.run_id)
     dbt_tests = _dbt_tests(marts)
     return Night(
@@ -115,6 +108,20 @@ def run_night(settings: Settings, progress: Progress) -> Night:
         build_seconds=progress.seconds.get("dbt_models", 0.0),
         publish_seconds=progress.seconds.get("published_marts", 0.0),
         failures=[*_failures(ingest), *_failures(marts)],
+    )
+
+
+def build_marts(
+    definitions: dg.Definitions, warehouse: Warehouse, instance: dg.DagsterInstance, progress: Progress
+) -> dg.ExecuteInProcessResult:
+    """Run the marts job for everything that does not draw on a source whose last attempt failed."""
+    failed = [state.source for state in source_states(warehouse) if state.status != "passed"]
+    progress.console.print("Marts")
+    return definitions.resolve_job_def(MARTS_JOB).execute_in_process(
+        instance=instance,
+        run_config=RUN_CONFIG,
+        asset_selection=buildable(definitions.resolve_asset_graph().assets_defs, failed),
+        raise_on_error=False,
     )
 
 

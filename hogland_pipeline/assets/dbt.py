@@ -11,9 +11,9 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
-from hogland_pipeline.assets.landed_source import WAREHOUSE_POOL
 from hogland_pipeline.assets.snow_plot import snow_plot
 from hogland_pipeline.dbt_build import MANIFEST_PATH, candidate_build, promote, run_dbt
+from hogland_pipeline.jobs import WAREHOUSE_POOL
 from hogland_pipeline.manifest import Manifest, layer_of
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings

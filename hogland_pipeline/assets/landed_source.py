@@ -11,15 +11,15 @@ import dagster as dg
 
 from expectations.suite import load_suite
 from hogland_pipeline.assets.checks import check_results, check_specs
-from hogland_pipeline.gate import pass_gate, spool_candidate
-from hogland_pipeline.loads import Batch, DayRows, Load, files_to_load, record_failure
+from hogland_pipeline.gate import load_files
+from hogland_pipeline.jobs import WAREHOUSE_POOL
+from hogland_pipeline.loads import DayRows, Load, files_to_load, record_failure
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import LINEAGE_COLUMNS, RawTable, Warehouse
 from sensors_ingest.http import SourceUnreachable
 from sensors_ingest.landing import LandedFile, Landing
 
-WAREHOUSE_POOL = "warehouse"
 FETCH_RETRIES = 3
 
 
@@ -110,19 +110,14 @@ def _raw_asset(
         days = _days(context)
         landed = landing.files(source.name, days if partitions else None)
         files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
-        candidate = settings.data_dir / "candidate" / f"{source.name}-{context.run_id}.parquet"
         try:
-            spool_candidate(source.decode(landing, files), table, candidate)
-            batch = Batch(source.name, candidate, files, source.decoder_version, context.run_id)
-            load = pass_gate(warehouse, table, batch, settings.timezone)
+            load = load_files(warehouse, bound, landing, files, context.run_id, settings)
         except bound.malformed as error:
             record_failure(warehouse, table, source.name, context.run_id, str(error), files)
             raise dg.Failure(description=str(error), allow_retries=False) from None
         except Exception as error:
             record_failure(warehouse, table, source.name, context.run_id, _unexpected(error))
             raise
-        finally:
-            candidate.unlink(missing_ok=True)
         for note in bound.notes(landing, files):
             context.log.warning(note)
         yield from _outcome(context, key, days, landed, files, load)

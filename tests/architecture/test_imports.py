@@ -19,6 +19,7 @@ PLAIN_MODULES = {
     "publish",
     "release_tables",
     "releases",
+    "replay",
     "revisions",
     "settings",
     "staleness",
