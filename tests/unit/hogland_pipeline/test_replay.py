@@ -1,0 +1,117 @@
+"""A mended device list lets what it had refused come in, and nothing else changes."""
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hogland_pipeline.gate import load_files
+from hogland_pipeline.replay import Replay, replay_source
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.settings import Settings, load_settings
+from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
+from sensors_ingest.devices import Device
+from sensors_ingest.http import Folder
+from sensors_ingest.landing import Landing
+from sensors_ingest.the_things_stack import TheThingsStack
+
+DAY = date(2026, 1, 10)
+KNOWN, NEW = "A81758FFFE04A001", "A81758FFFE04A00F"
+ELSYS_22_6_DEGC_35_PERCENT = base64.b64encode(bytes.fromhex("0100e20223070e27")).decode()
+
+
+def uplink(dev_eui: str, frame: int) -> str:
+    received_at = (datetime(2026, 1, 10, 12, tzinfo=UTC) + timedelta(minutes=10 * frame)).isoformat()
+    message = {
+        "session_key_id": "AXPoziFRvbcEguvZQoCCZw==",
+        "f_port": 5,
+        "f_cnt": frame,
+        "frm_payload": ELSYS_22_6_DEGC_35_PERCENT,
+        "rx_metadata": [{"time": received_at}],
+        "received_at": received_at,
+    }
+    return json.dumps(
+        {"result": {"end_device_ids": {"dev_eui": dev_eui}, "received_at": received_at, "uplink_message": message}}
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def landing(settings: Settings) -> Landing:
+    return Landing(settings.landing_dir)
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Warehouse:
+    return Warehouse(settings.warehouse_path)
+
+
+def bound(folder: Path, devices: Sequence[str]) -> BoundSource:
+    source = TheThingsStack("uplinks", Folder(folder), tuple(Device(eui, "elsys") for eui in devices))
+    return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
+
+
+def load(settings: Settings, warehouse: Warehouse, landing: Landing, source: BoundSource) -> None:
+    files = source.source.fetch(landing, [DAY])
+    assert load_files(warehouse, source, landing, files, "run-1", settings).status == "passed"
+
+
+def deliver(folder: Path, lines: Sequence[str]) -> None:
+    folder.mkdir()
+    (folder / f"{DAY}.ndjson").write_text("\n".join(lines), encoding="utf-8")
+
+
+def readings(warehouse: Warehouse) -> dict[str, int]:
+    with warehouse.read() as connection:
+        rows = connection.execute("SELECT sensor_id, count(*) FROM raw.sensor_reading GROUP BY ALL").fetchall()
+    return dict(rows)
+
+
+def test_a_device_added_to_the_list_recovers_its_uplinks(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder = tmp_path / "drop"
+    deliver(folder, [uplink(KNOWN, frame) for frame in range(20)] + [uplink(NEW, 1), uplink(NEW, 2), "{broken"])
+    load(settings, warehouse, landing, bound(folder, [KNOWN]))
+    before = readings(warehouse)
+
+    replay = replay_source(settings, warehouse, landing, bound(folder, [KNOWN, NEW]), "run-2")
+
+    assert readings(warehouse) == before | {NEW: before[KNOWN] // 10}
+    assert (replay.files, replay.message) == (1, "")
+    assert replay.rows_loaded == before[KNOWN] // 10
+    recovered = {recovery.reason: (recovery.before, recovery.after) for recovery in replay.recoveries}
+    assert recovered.pop(f"unknown device {NEW}") == (2, 0)
+    assert list(recovered.values()) == [(1, 1)], "the broken line stays refused"
+
+
+def test_replaying_what_is_still_broken_changes_nothing(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder = tmp_path / "drop"
+    deliver(folder, [uplink(KNOWN, frame) for frame in range(20)] + [uplink(NEW, 1)])
+    source = bound(folder, [KNOWN])
+    load(settings, warehouse, landing, source)
+    before = readings(warehouse)
+
+    replay = replay_source(settings, warehouse, landing, source, "run-2")
+
+    assert (readings(warehouse), replay.rows_loaded) == (before, 0)
+    assert [recovery.recovered for recovery in replay.recoveries] == [0]
+
+
+def test_an_empty_quarantine_has_nothing_to_replay(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder = tmp_path / "drop"
+    deliver(folder, [uplink(KNOWN, 1)])
+    source = bound(folder, [KNOWN])
+    load(settings, warehouse, landing, source)
+    assert replay_source(settings, warehouse, landing, source, "run-2") == Replay("uplinks", 0, 0, "", ())
