@@ -148,7 +148,49 @@ UTTC_SOLUTION = RawTable(
     suite="uttc_solution",
 )
 
-RAW_TABLES = (SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION)
+# One figure of a public indicator. A vintage is a publication: a restated figure is another row, a corrected one of the
+# same publication a revision.
+INDICATOR_VALUE = RawTable(
+    name="indicator_value",
+    columns={
+        "source": "VARCHAR",
+        "series_id": "VARCHAR",
+        "area_id": "VARCHAR",
+        "period": "VARCHAR",
+        "breakdown": "VARCHAR",
+        "value": "DOUBLE",
+        "value_status": "VARCHAR",
+        "unit": "VARCHAR",
+        "vintage": "VARCHAR",
+        "released_at": "TIMESTAMPTZ",
+        "received_at": "TIMESTAMPTZ",
+        "landing_id": "VARCHAR",
+    },
+    key=("source", "series_id", "area_id", "period", "breakdown", "vintage"),
+    version=("value", "value_status", "unit"),
+    latest_by=("received_at",),
+    suite="indicator_value",
+)
+
+INDICATOR_SERIES = RawTable(
+    name="indicator_series",
+    columns={
+        "source": "VARCHAR",
+        "series_id": "VARCHAR",
+        "title": "VARCHAR",
+        "unit": "VARCHAR",
+        "description": "VARCHAR",
+        "is_withdrawn": "BOOLEAN",
+        "received_at": "TIMESTAMPTZ",
+        "landing_id": "VARCHAR",
+    },
+    key=("source", "series_id"),
+    version=("title", "unit", "is_withdrawn"),
+    latest_by=("received_at",),
+    suite="indicator_series",
+)
+
+RAW_TABLES = (SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, INDICATOR_VALUE, INDICATOR_SERIES)
 
 # Beside the data columns: where a candidate row stands in its landing file, and why it was refused if it was.
 CANDIDATE_COLUMNS = {"landing_row": "BIGINT", "reject_reason": "VARCHAR", "source_row": "VARCHAR"}
@@ -233,10 +275,8 @@ class Warehouse:
 
 
 def _create_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    exists = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'refused_file'"
-    ).fetchone()
-    if exists and exists[0]:
+    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name IN ('raw', 'ops')").fetchall()
+    if {"refused_file", *(table.name for table in RAW_TABLES)} <= {name for (name,) in rows}:
         return
     connection.execute("BEGIN")
     for schema in ("stage", "raw", "quarantine", "ops"):

@@ -8,9 +8,18 @@ import duckdb
 import pyarrow as pa
 
 from hogland_pipeline.revisions import MergeCounts, merge_accepted
+from hogland_pipeline.sources.indicators import INDICATOR_SERIES_SCHEMA, INDICATOR_VALUE_SCHEMA
 from hogland_pipeline.sources.survey import SURVEY_ANSWER_SCHEMA
 from hogland_pipeline.sources.uttc_catalogue import UTTC_SOLUTION_SCHEMA
-from hogland_pipeline.warehouse import SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, RawTable, Warehouse
+from hogland_pipeline.warehouse import (
+    INDICATOR_SERIES,
+    INDICATOR_VALUE,
+    SENSOR_READING,
+    SURVEY_ANSWER,
+    UTTC_SOLUTION,
+    RawTable,
+    Warehouse,
+)
 from sensors_ingest.readings import READING_SCHEMA
 
 TIMEZONE = "Europe/Stockholm"
@@ -19,6 +28,8 @@ SCHEMAS = {
     SENSOR_READING.name: READING_SCHEMA,
     SURVEY_ANSWER.name: SURVEY_ANSWER_SCHEMA,
     UTTC_SOLUTION.name: UTTC_SOLUTION_SCHEMA,
+    INDICATOR_VALUE.name: INDICATOR_VALUE_SCHEMA,
+    INDICATOR_SERIES.name: INDICATOR_SERIES_SCHEMA,
 }
 
 
@@ -95,6 +106,42 @@ def solution(**given: Any) -> dict[str, Any]:
         "object_count": 3,
         "object_count_qualifier": None,
         "snapshot_at": NOON,
+        "received_at": NOON,
+        "landing_id": "file",
+        "landing_row": 1,
+        "reject_reason": None,
+        "source_row": None,
+    } | given
+
+
+def figure(**given: Any) -> dict[str, Any]:
+    return {
+        "source": "ned",
+        "series_id": "GGT",
+        "area_id": "0682",
+        "period": "2024",
+        "breakdown": "total",
+        "value": 108542.566,
+        "value_status": "observed",
+        "unit": "t",
+        "vintage": "2026-06",
+        "released_at": None,
+        "received_at": NOON,
+        "landing_id": "file",
+        "landing_row": 1,
+        "reject_reason": None,
+        "source_row": None,
+    } | given
+
+
+def series(**given: Any) -> dict[str, Any]:
+    return {
+        "source": "kolada",
+        "series_id": "N01951",
+        "title": "Invånare totalt, antal",
+        "unit": "antal",
+        "description": "Folkmängd den 31 december.",
+        "is_withdrawn": False,
         "received_at": NOON,
         "landing_id": "file",
         "landing_row": 1,

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from hogland_pipeline.revisions import ConservationError, MergeCounts
 from hogland_pipeline.warehouse import (
+    INDICATOR_SERIES,
+    INDICATOR_VALUE,
     RAW_TABLES,
     SENSOR_READING,
     SURVEY_ANSWER,
@@ -24,9 +26,11 @@ from tests.unit.hogland_pipeline.raw_rows import (
     answer,
     dump,
     effect,
+    figure,
     merge,
     minutes,
     reading,
+    series,
     solution,
     stored,
     touched_days,
@@ -83,6 +87,20 @@ def as_row(table: RawTable, sending: tuple[int, int, int, int]) -> dict[str, Any
             submitted_at=minutes(precedence),
             received_at=minutes(received),
         )
+    if table is INDICATOR_VALUE:
+        return figure(
+            area_id=f"068{key}",
+            value=None if value == 2 else float(value),
+            value_status="missing" if value == 2 else "observed",
+            received_at=minutes(100 * precedence + received),
+        )
+    if table is INDICATOR_SERIES:
+        return series(
+            series_id=f"N0195{key}",
+            title=("Invånare", "Folkmängd", None)[value],
+            is_withdrawn=value == 2,
+            received_at=minutes(100 * precedence + received),
+        )
     return solution(
         url=f"https://example.org/2025/05/06/{key}",
         effects=[[], [effect()], [effect(value=21.0), effect(unit=None)]][value],
@@ -132,7 +150,13 @@ def as_text(values: list[Any]) -> str:
 
 @pytest.mark.parametrize(
     ("table", "row"),
-    [(SENSOR_READING, reading()), (SURVEY_ANSWER, answer()), (UTTC_SOLUTION, solution())],
+    [
+        (SENSOR_READING, reading()),
+        (SURVEY_ANSWER, answer()),
+        (UTTC_SOLUTION, solution()),
+        (INDICATOR_VALUE, figure()),
+        (INDICATOR_SERIES, series()),
+    ],
     ids=lambda each: getattr(each, "name", ""),
 )
 def test_the_same_rows_again_change_nothing(
