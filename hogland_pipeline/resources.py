@@ -10,8 +10,8 @@ import pyarrow as pa
 from hogland_pipeline.settings import PROJECT_ROOT, OriginSettings, Settings, SettingsError, SmhiSettings
 from hogland_pipeline.sources.privacy import RespondentKey
 from hogland_pipeline.sources.survey import RespondentKeyChanged, SurveyExports
+from hogland_pipeline.sources.survey_sheet import MalformedExport
 from hogland_pipeline.sources.survey_wave import InvalidWave, load_wave
-from hogland_pipeline.sources.survey_workbook import MalformedExport
 from hogland_pipeline.sources.uttc_catalogue import UttcCatalogue
 from hogland_pipeline.sources.uttc_pages import MalformedPage
 from hogland_pipeline.warehouse import SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, RawTable
@@ -104,13 +104,13 @@ def _survey(settings: Settings) -> BoundSource:
     if not isinstance(origin, Folder):
         raise SettingsError("survey: exports are read from a folder; a url is not supported.")
     try:
-        wave = load_wave(settings.survey.wave)
+        waves = tuple(map(load_wave, settings.survey.waves))
         key = RespondentKey(settings.respondent_key.get_secret_value().encode(), settings.uses_development_key)
     except InvalidWave as error:
         raise SettingsError(str(error)) from None
     except ValueError as error:
         raise SettingsError(f"HOGLAND_RESPONDENT_KEY: {error}.") from None
-    exports = SurveyExports(origin, wave, key)
+    exports = SurveyExports(origin, waves, key, settings.survey.originals, settings.survey.free_text_folder)
     return BoundSource(
         exports,
         SURVEY_ANSWER,

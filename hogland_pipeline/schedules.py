@@ -90,7 +90,7 @@ def drop_folder_trigger(source: BoundSource, folder: Path, job: AssetJob) -> dg.
 
 def _state_of_files(folder: Path) -> Iterator[str]:
     """One line a file; files of the survey's editor (``~$…``) and hidden ones are not deliveries."""
-    for path in sorted(folder.glob("*")):
+    for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.startswith(("~$", ".")):
             state = path.stat()
-            yield f"{path.name} {state.st_size} {state.st_mtime_ns}"
+            yield f"{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}"

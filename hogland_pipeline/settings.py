@@ -83,15 +83,29 @@ FeedSettings = Annotated[TheThingsStackSettings | SmhiSettings, Field(discrimina
 
 
 class SurveySettings(OriginSettings):
-    """A drop folder with exports of one survey wave; ``wave`` names its file under ``sources/waves``."""
+    """A drop folder with survey exports; ``waves`` names files under ``sources/waves`` and subfolders of the folder.
 
-    wave: str
+    ``originals`` are kept in the folder or removed once they have landed; free text is written to ``free_text_folder``,
+    which is outside the data folder, and nowhere without one.
+    """
+
+    waves: tuple[str, ...] = Field(min_length=1)
+    originals: Literal["keep", "remove"] = "keep"
+    free_text_folder: Path | None = None
+
+    @field_validator("waves")
+    @classmethod
+    def _named_once(cls, waves: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(waves)) < len(waves):
+            raise ValueError("a wave is named twice")
+        return waves
 
 
 class CatalogueSettings(OriginSettings):
     """The UTTC catalogue, as pages (``html``) or as one document (``json``)."""
 
     form: Literal["html", "json"] = "html"
+    delay_seconds: float = Field(default=1.0, ge=0)
 
 
 class Settings(_Frozen):
@@ -132,6 +146,13 @@ class Settings(_Frozen):
     def _has_a_complete_day(self) -> Self:
         if self.first_day >= self.today():
             raise ValueError(f"first_day {self.first_day} must be before today, {self.today()}: no day is complete yet")
+        return self
+
+    @model_validator(mode="after")
+    def _free_text_outside_data(self) -> Self:
+        folder = self.survey.free_text_folder
+        if folder is not None and folder.resolve().is_relative_to(self.data_dir.resolve()):
+            raise ValueError("survey.free_text_folder lies in the data folder, and must lie outside it")
         return self
 
     @property
@@ -207,8 +228,9 @@ def _complete_origin(path: Path, name: str, origin: dict[str, Any], environment:
     """Make the folder absolute and fetch the token from the environment."""
     if "token" in origin:
         raise SettingsError(f"{path.name}: {name}.token is a secret: name its variable in token_env instead.")
-    if isinstance(origin.get("folder"), str):
-        origin["folder"] = (path.parent / origin["folder"]).resolve()
+    for key in ("folder", "free_text_folder"):
+        if isinstance(origin.get(key), str):
+            origin[key] = (path.parent / origin[key]).resolve()
     variable = origin.get("token_env")
     if isinstance(variable, str) and origin.get("url"):
         if not environment.get(variable):

@@ -1,18 +1,20 @@
-"""AI-maturity surveys: Microsoft Forms workbooks in a drop folder become answers without persons.
+"""AI-maturity surveys: exports of Microsoft Forms, LimeSurvey and Google Forms in a drop folder become answers without
+persons.
 
-What lands is not the workbook but what may be kept of it: respondents as keyed hashes, the answers of mapped
+What lands is not the export but what may be kept of it: respondents as keyed hashes, the answers of mapped
 questions, no address, no name, no free text. The landing address carries the digest of the original, which
-stays where it is. A landing file is NDJSON: a first line about the export, then one line per response and
-question.
+stays where it is or is removed, as configured. A landing file is NDJSON: a first line about the export, then one line
+per response and question.
 """
 
-import fnmatch
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -20,14 +22,19 @@ import pyarrow as pa
 from hogland_pipeline.sources.notes import SourceNote
 from hogland_pipeline.sources.privacy import PersonalValues, RespondentKey
 from hogland_pipeline.sources.survey_answers import decode_answers
-from hogland_pipeline.sources.survey_wave import Wave, answer_key
-from hogland_pipeline.sources.survey_workbook import (
+from hogland_pipeline.sources.survey_choices import CHOICE_SEPARATOR, join_sub_questions, split_choices
+from hogland_pipeline.sources.survey_free_text import keep_free_texts
+from hogland_pipeline.sources.survey_sheet import (
+    EXPORT_SUFFIXES,
     Columns,
+    MalformedExport,
     Sheet,
     match_columns,
     read_sheet,
 )
-from sensors_ingest.http import Folder, folder_path
+from hogland_pipeline.sources.survey_times import utc_text
+from hogland_pipeline.sources.survey_wave import Wave, answer_key
+from sensors_ingest.http import Folder, SourceUnreachable, folder_path
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.readings import UTC_TIMESTAMP
 
@@ -49,6 +56,7 @@ SURVEY_ANSWER_SCHEMA: Final = pa.schema(
 )
 
 _ANONYMOUS: Final = ("anonymous", "anonym")
+_DECODER: Final = "2"
 _EXPORT_FORMAT: Final = 1
 LONGEST_HEADER: Final = 300
 
@@ -65,37 +73,65 @@ class RespondentKeyChanged(Exception):
 
 
 @dataclass(frozen=True)
-class SurveyExports:
-    """The exports of one wave in a folder. Every ``.xlsx`` in it belongs to the wave; lock files (``~$…``) do
-    not count.
+class Export:
+    """One export as far as it may be kept: ``content`` lands, ``free_texts`` (respondent, question, text) do not."""
 
-    A person is the address, or in an anonymous form the response's number and start time, hashed together
-    with the wave: nobody can be followed from one wave to the next.
+    path: Path
+    digest: str
+    wave: Wave
+    content: bytes
+    free_texts: pl.DataFrame
+
+    @property
+    def address(self) -> str:
+        """The name of the original and its digest."""
+        return f"{self.path.name}#sha256={self.digest}"
+
+
+@dataclass(frozen=True)
+class SurveyExports:
+    """The exports in a folder: workbooks and CSV files; lock files (``~$…``) and hidden ones do not count.
+
+    An export belongs to the wave whose name its subfolder has; with one wave it may also lie beside the subfolders. A
+    person is the address or the token, or in an anonymous form the response's number and start time, hashed together
+    with the wave: nobody can be followed from one wave to the next. ``originals`` says whether an export stays in the
+    folder or is removed once it has landed. Free text is dropped, or written to ``free_text_folder`` if there is one.
     """
 
     origin: Folder
-    wave: Wave
+    waves: tuple[Wave, ...]
     key: RespondentKey
+    originals: Literal["keep", "remove"] = "keep"
+    free_text_folder: Path | None = None
     name: str = "survey"
-    decoder_version: str = "1"
+
+    @property
+    def decoder_version(self) -> str:
+        """Changes with the definition of a wave, so that a corrected scale decodes what it had refused."""
+        definitions = json.dumps([wave.model_dump() for wave in self.waves], sort_keys=True)
+        return f"{_DECODER}-{hashlib.sha256(definitions.encode()).hexdigest()[:8]}"
 
     def fetch(self, landing: Landing, days: Sequence[date] = ()) -> list[LandedFile]:
         """Land what may be kept of every export; an export that says nothing new lands as the file it landed
         as before.
 
-        Raises ``SourceUnreachable`` (no folder), ``MalformedExport`` (the first export that cannot be read as
-        the wave says) and ``RespondentKeyChanged``; then nothing lands.
+        Raises ``SourceUnreachable`` (no folder, or an original that cannot be removed), ``MalformedExport`` (the first
+        export that cannot be read as the wave says) and ``RespondentKeyChanged``; then nothing lands.
         """
-        folder = folder_path(self.name, self.origin)
-        paths = sorted(
-            path
-            for path in folder.iterdir()
-            if path.is_file() and fnmatch.fnmatch(path.name.lower(), "*.xlsx") and not path.name.startswith("~$")
-        )
-        exports = [self._read(sheet) for sheet in map(read_sheet, paths)]
+        exports = [self._read(wave, path) for wave, path in self._found()]
         self._refuse_another_key(landing)
-        landed = [landing.write(self.name, [content], address=address, suffix="ndjson") for address, content in exports]
-        return list({file.landing_id: file for file in landed}.values())
+        landed = {
+            file.landing_id: file
+            for export in exports
+            for file in [landing.write(self.name, [export.content], address=export.address, suffix="ndjson")]
+        }
+        if self.free_text_folder is not None:
+            for export in exports:
+                keep_free_texts(self.free_text_folder, export.wave.wave, export.free_texts)
+        if self.originals == "remove":
+            for export in exports:
+                self._remove(export)
+        return list(landed.values())
 
     def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Answers as ``SURVEY_ANSWER_SCHEMA``: one row per response and question, rejected ones with their
@@ -105,54 +141,102 @@ class SurveyExports:
         gives the answer ``no_answer``, so that an answer withdrawn by an edit does not live on. A respondent
         who answered again has rows with a later ``submitted_at``.
         """
+        waves = {wave.wave: wave for wave in self.waves}
         for file in files:
             first_line, _, lines = landing.read(file).partition(b"\n")
-            wave = json.loads(first_line)["wave"]
-            if wave != self.wave.wave:
-                continue  # another wave of the same landing: decoded by its own definition
-            answers = decode_answers(lines, self.wave).with_columns(
+            wave = waves.get(json.loads(first_line)["wave"])
+            if wave is None:
+                continue  # a wave that is no longer configured: what it loaded stays
+            answers = decode_answers(lines, wave).with_columns(
                 pl.lit(file.received_at).alias("received_at"), pl.lit(file.landing_id).alias("landing_id")
             )
             table = answers.select(SURVEY_ANSWER_SCHEMA.names).to_arrow().cast(SURVEY_ANSWER_SCHEMA)
             yield from table.combine_chunks().to_batches()
 
     def notes(self, landing: Landing, files: Sequence[LandedFile]) -> list[SourceNote]:
-        """What a person should look at: columns that are not mapped, questions reworded, other sheets, the
-        key.
+        """What a person should look at: columns that are not mapped, questions reworded, other sheets, respondents who
+        are gone, the key.
         """
         notes = [
             SourceNote(self.name, file.address, message) for file in files for message in _about(landing, file)["notes"]
         ]
+        notes += self._disappeared(landing, files)
         if self.key.is_development:
             notes.append(
                 SourceNote(
                     self.name,
-                    self.wave.wave,
+                    ", ".join(wave.wave for wave in self.waves),
                     "respondents are hashed with the development key, which is public",
                 )
             )
         return notes
 
-    def _read(self, sheet: Sheet) -> tuple[str, bytes]:
-        """Address and content of the landing file of one export."""
-        columns = match_columns(sheet, self.wave.columns)
-        persons = PersonalValues(_texts(sheet, columns, "email") + _texts(sheet, columns, "name"))
-        lines = _responses(sheet, columns, self.wave, self.key, persons)
+    def _found(self) -> Iterator[tuple[Wave, Path]]:
+        """Every export with the wave it belongs to. Raises ``MalformedExport`` for one that belongs to none."""
+        folder = folder_path(self.name, self.origin)
+        waves = {wave.wave: wave for wave in self.waves}
+        for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(folder).parts
+            is_hidden = any(part.startswith((".", "~$")) for part in parts)
+            if is_hidden or path.suffix.lower() not in EXPORT_SUFFIXES or not path.is_file():
+                continue
+            wave = waves.get(parts[0]) if len(parts) > 1 else None
+            if wave is None and len(parts) == 1 and len(self.waves) == 1:
+                wave = self.waves[0]
+            if wave is None:
+                place = f"in the folder '{parts[0]}'" if len(parts) > 1 else "in no wave's folder"
+                raise MalformedExport(path.name, f"it lies {place}, and the waves are {', '.join(waves)}")
+            yield wave, path
+
+    def _read(self, wave: Wave, path: Path) -> Export:
+        sheet = join_sub_questions(read_sheet(path), wave.columns)
+        columns = match_columns(sheet, wave.columns)
+        sheet, unsubmitted = _only_submitted(sheet, columns)
+        persons = PersonalValues(
+            text for column in ("email", "name", "last_name", "token") for text in _texts(sheet, columns, column)
+        )
+        respondents = _respondents(sheet, columns, wave, self.key)
+        lines = _responses(sheet, columns, wave, respondents, persons)
         about = {
             "format": _EXPORT_FORMAT,
-            "wave": self.wave.wave,
+            "wave": wave.wave,
+            "platform": sheet.platform.name,
             "key_id": self.key.key_id,
             "responses": sheet.cells.height,
-            "notes": _notes(sheet, columns, persons),
+            "notes": [*unsubmitted, *_notes(sheet, columns, persons)],
         }
         content = json.dumps(about, ensure_ascii=False).encode() + b"\n" + lines.write_ndjson().encode()
-        return f"{sheet.file}#sha256={sheet.digest}", content
+        return Export(path, sheet.digest, wave, content, _free_texts(sheet, columns, wave, respondents))
+
+    def _remove(self, export: Export) -> None:
+        """Remove an original that has landed, unless it was replaced by another meanwhile."""
+        try:
+            if hashlib.sha256(export.path.read_bytes()).hexdigest() == export.digest:
+                export.path.unlink()
+        except OSError as error:
+            reason = f"it has landed, but the original cannot be removed ({error.strerror})"
+            raise SourceUnreachable(self.name, export.path.name, reason) from None
 
     def _refuse_another_key(self, landing: Landing) -> None:
+        waves = {wave.wave for wave in self.waves}
         for file in landing.files(self.name):
             about = _about(landing, file)
-            if about["wave"] == self.wave.wave and about["key_id"] != self.key.key_id:
-                raise RespondentKeyChanged(self.name, self.wave.wave)
+            if about["wave"] in waves and about["key_id"] != self.key.key_id:
+                raise RespondentKeyChanged(self.name, about["wave"])
+
+    def _disappeared(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[SourceNote]:
+        """Respondents of a wave's earlier exports whom none of its new ones has."""
+        new = {file.landing_id for file in files}
+        earlier = [file for file in landing.files(self.name) if file.landing_id not in new]
+        for wave in self.waves:
+            arrived = _respondents_of(landing, files, wave)
+            gone = _respondents_of(landing, earlier, wave) - arrived
+            if arrived and gone:
+                message = (
+                    f"{len(gone)} respondent(s) of earlier exports are not in this one and keep their answers: were"
+                    " responses deleted, or is this a part of the wave?"
+                )
+                yield SourceNote(self.name, wave.wave, message)
 
 
 def _about(landing: Landing, file: LandedFile) -> dict[str, Any]:
@@ -161,7 +245,29 @@ def _about(landing: Landing, file: LandedFile) -> dict[str, Any]:
     return about
 
 
-def _responses(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey, persons: PersonalValues) -> pl.DataFrame:
+def _respondents_of(landing: Landing, files: Sequence[LandedFile], wave: Wave) -> set[str]:
+    respondents: set[str] = set()
+    for file in files:
+        first_line, _, lines = landing.read(file).partition(b"\n")
+        if json.loads(first_line)["wave"] == wave.wave:
+            respondents |= set(pl.read_ndjson(lines, schema={"respondent": pl.String})["respondent"])
+    return respondents
+
+
+def _only_submitted(sheet: Sheet, columns: Columns) -> tuple[Sheet, list[str]]:
+    """Without the responses nobody sent in, and a note that counts them."""
+    if not sheet.platform.lists_unsubmitted:
+        return sheet, []
+    cells = sheet.cells.filter(pl.col(columns.form["completed_at"]).is_not_null())
+    left_out = sheet.cells.height - cells.height
+    if cells.is_empty():
+        raise MalformedExport(sheet.file, f"none of its {left_out} responses was submitted")
+    return replace(sheet, cells=cells), [f"{left_out} response(s) were not submitted: not read"] if left_out else []
+
+
+def _responses(
+    sheet: Sheet, columns: Columns, wave: Wave, respondents: Sequence[str], persons: PersonalValues
+) -> pl.DataFrame:
     """Long rows: sheet_row, respondent, submitted_at (or submitted_text where it is no time), question,
     answer.
     """
@@ -173,10 +279,10 @@ def _responses(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey, p
     order = {question_id: index for index, question_id in enumerate(kept)}
     responses = sheet.cells.select(
         "sheet_row",
-        pl.Series("respondent", _respondents(sheet, columns, wave, key)),
+        pl.Series("respondent", respondents),
         *_submitted(sheet, columns, wave, persons),
         *[
-            pl.Series(question_id, _kept_answers(sheet.cells[letters], wave, question_id, persons), pl.String)
+            pl.Series(question_id, _kept_answers(sheet, letters, wave, question_id, persons), pl.String)
             for question_id, letters in kept.items()
         ],
     )
@@ -188,14 +294,39 @@ def _responses(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey, p
     ).sort("sheet_row", pl.col("question").replace_strict(order, return_dtype=pl.Int64))
 
 
+def _free_texts(sheet: Sheet, columns: Columns, wave: Wave, respondents: Sequence[str]) -> pl.DataFrame:
+    """Free texts as they were typed: respondent, question_id, text."""
+    questions = [question_id for question_id, question in wave.columns.items() if question.type == "free_text"]
+    texts = sheet.cells.select(
+        pl.Series("respondent", respondents),
+        *(sheet.cells[columns.questions[question_id]].alias(question_id) for question_id in questions),
+    )
+    return texts.unpivot(questions, index="respondent", variable_name="question_id", value_name="text").drop_nulls()
+
+
 def _respondents(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey) -> list[str]:
-    emails, numbers, starts = (_texts(sheet, columns, name) for name in ("email", "response_id", "started_at"))
-    return [
-        key.respondent(wave.wave, "anonymous", number, start)
-        if answer_key(email) in ("", *_ANONYMOUS)
-        else key.respondent(wave.wave, "email", email.casefold())
-        for email, number, start in zip(emails, numbers, starts, strict=True)
-    ]
+    emails, tokens, starts = (_texts(sheet, columns, name) for name in ("email", "token", "started_at"))
+    numbers = _texts(sheet, columns, "response_id")
+    if "response_id" not in columns.form:  # Google numbers nothing: the time, and who came first within a second
+        numbers = _numbered(_texts(sheet, columns, "completed_at"))
+
+    def respondent(email: str, token: str, number: str, start: str) -> str:
+        if answer_key(email) not in ("", *_ANONYMOUS):
+            return key.respondent(wave.wave, "email", email.casefold())
+        if token:
+            return key.respondent(wave.wave, "token", token)
+        return key.respondent(wave.wave, "anonymous", number, start)
+
+    return list(map(respondent, emails, tokens, numbers, starts))
+
+
+def _numbered(texts: Sequence[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for text in texts:
+        seen[text] += 1
+        numbered.append(f"{text}#{seen[text]}")
+    return numbered
 
 
 def _submitted(sheet: Sheet, columns: Columns, wave: Wave, persons: PersonalValues) -> list[pl.Series]:
@@ -204,34 +335,28 @@ def _submitted(sheet: Sheet, columns: Columns, wave: Wave, persons: PersonalValu
     """
     completed, modified = (_texts(sheet, columns, name) for name in ("completed_at", "modified_at"))
     texts = [later or first for first, later in zip(completed, modified, strict=True)]
-    times = [_utc_text(text, wave) for text in texts]
+    times = [utc_text(text, wave.datetime_formats, wave.timezone) for text in texts]
     unread = [None if time else persons.withhold(text) for text, time in zip(texts, times, strict=True)]
     return [pl.Series("submitted_at", times, pl.String), pl.Series("submitted_text", unread, pl.String)]
 
 
-def _utc_text(text: str, wave: Wave) -> str | None:
-    for pattern in wave.datetime_formats:
-        try:
-            local = datetime.strptime(text.partition(".")[0], pattern).replace(tzinfo=ZoneInfo(wave.timezone))
-        except ValueError:
-            continue
-        return local.astimezone(UTC).isoformat()
-    return None
-
-
-def _kept_answers(cells: pl.Series, wave: Wave, question_id: str, persons: PersonalValues) -> list[str | None]:
+def _kept_answers(
+    sheet: Sheet, letters: str, wave: Wave, question_id: str, persons: PersonalValues
+) -> list[str | None]:
     """Answers as the export words them; what is none of the question's answers is kept only if it names
     nobody.
     """
-    question = wave.columns[question_id]
+    cells, question = sheet.cells[letters], wave.columns[question_id]
     known = question.codes
 
     def kept(text: str) -> str:
         if question.type != "multiple":
             return text if answer_key(text) in known else persons.withhold(text)
-        parts = [part.strip() for part in text.split(";") if part.strip()]
+        parts = split_choices(text, sheet.platform.separator, known)
         unknown = "other" if question.allows_other else None
-        return ";".join(part if answer_key(part) in known else unknown or persons.withhold(part) for part in parts)
+        return CHOICE_SEPARATOR.join(
+            part if answer_key(part) in known else unknown or persons.withhold(part) for part in parts
+        )
 
     answers = {text: kept(text) for text in cells.drop_nulls().unique()}
     return [answers.get(text) for text in cells]

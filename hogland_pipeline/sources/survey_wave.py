@@ -18,8 +18,8 @@ WAVES_FOLDER: Final = Path(__file__).parent / "waves"
 QuestionType = Literal["yes_no_dont_know", "likert", "single", "multiple", "numeric", "free_text"]
 
 _YES_NO_DONT_KNOW: Final[Mapping[str, tuple[str, ...]]] = {
-    "yes": ("Ja", "Yes"),
-    "no": ("Nej", "No"),
+    "yes": ("Ja", "Yes", "Y"),
+    "no": ("Nej", "No", "N"),
     "dont_know": ("Vet ej", "Vet inte", "Don't know", "Do not know"),
 }
 
@@ -31,10 +31,10 @@ class InvalidWave(Exception):
 class Question(BaseModel):
     """One column of the export.
 
-    ``text`` holds the wordings the header may have (any language), ``position`` the column's place among the
-    question columns (1 is the first), ``answers`` the wordings of each answer code. ``allows_other`` is for
-    multiple choice with a line to fill in: what was typed is not kept, only that it was used. ``minimum`` and
-    ``maximum`` bound a number.
+    ``text`` holds the wordings the header may have (any language, or a platform's code), ``position`` the column's
+    place among the question columns (1 is the first), ``answers`` the wordings of each answer code (a platform's codes
+    too). ``allows_other`` is for multiple choice with a line to fill in: what was typed is not kept, only that it was
+    used. ``minimum`` and ``maximum`` bound a number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,9 @@ class Question(BaseModel):
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
         has_own_answers = self.type in ("likert", "single", "multiple")
-        if has_own_answers != bool(self.answers):
+        if self.type == "yes_no_dont_know" and self.answers.keys() <= _YES_NO_DONT_KNOW.keys():
+            pass  # a platform's codes beside the usual words
+        elif has_own_answers != bool(self.answers):
             raise ValueError(f"a {self.type} question has {'answers' if has_own_answers else 'no answers of its own'}")
         if self.allows_other and self.type != "multiple":
             raise ValueError("only a multiple question allows other answers")
@@ -63,8 +65,14 @@ class Question(BaseModel):
     @property
     def codes(self) -> dict[str, str]:
         """Answer code by normalised wording (``answer_key``); empty for numbers and free text."""
-        answers = _YES_NO_DONT_KNOW if self.type == "yes_no_dont_know" else self.answers
-        return {answer_key(word): code for code, words in answers.items() for word in (code, *words)}
+        usual = _YES_NO_DONT_KNOW.items() if self.type == "yes_no_dont_know" else ()
+        answers = [*usual, *self.answers.items()]
+        return {answer_key(word): code for code, words in answers for word in (code, *words)}
+
+    @property
+    def header_keys(self) -> set[str]:
+        """What a column's header may be (``header_key``): one of the wordings, or the question's number."""
+        return {header_key(text) for text in (*self.text, *([self.label] if self.label else []))}
 
 
 class Background(BaseModel):

@@ -1,202 +1,35 @@
-"""Microsoft Forms workbooks: find the sheet, the header and the columns of a wave. Nothing is written here.
+"""Workbooks (.xlsx) become grids of texts, one per sheet."""
 
-Errors repeat headers' expected wordings and places, never what a cell says: it could be a name.
-"""
-
-import difflib
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import fastexcel
 import polars as pl
 
-from hogland_pipeline.sources.survey_wave import Question, answer_key, header_key
+from hogland_pipeline.sources.survey_csv import LINE
 
-# What the form itself adds, as its English and Swedish exports call it. Email and name are only ever hashed.
-FORM_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "response_id": ("ID",),
-    "started_at": ("Start time", "Starttid"),
-    "completed_at": ("Completion time", "Slutförandetid", "Tid för slutförande"),
-    "email": ("Email", "E-mail", "E-post", "E-postadress"),
-    "name": ("Name", "Namn"),
-    "modified_at": ("Last modified time", "Senast ändrad", "Tid för senaste ändring", "Senaste ändringstid"),
-}
-REQUIRED_FORM_COLUMNS: Final = ("response_id", "completed_at")
-
-_HEADER_SEARCH_ROWS: Final = 10
-_SIMILAR_WORDING: Final = 0.6  # the same question reworded scores 0.7 and more, two different questions below 0.5
 _COMPOUND_FILE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
-class MalformedExport(Exception):
-    """A survey export cannot be read as its wave says; one sentence that names file, column and reason."""
-
-    def __init__(self, file: str, reason: str, column: str | None = None) -> None:
-        where = f"{file}, column {column}" if column else file
-        super().__init__(f"Survey export {where}: {reason}.")
-        self.file = file
-        self.column = column
-        self.reason = reason
+class UnreadableWorkbook(ValueError):
+    """A workbook cannot be read; the reason as part of a sentence."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The sheet with the responses.
+def read_grids(content: bytes) -> dict[str, pl.DataFrame]:
+    """Per sheet its texts (null where empty) and ``sheet_row``, the row as Excel numbers it.
 
-    ``cells`` are texts (null where empty), one column per sheet column named by its letters, with
-    ``sheet_row`` the row as Excel numbers it; ``headers`` by letters, in order; ``digest`` is the SHA-256 of
-    the whole original file.
+    Raises ``UnreadableWorkbook``: protected, an old .xls, half copied or damaged.
     """
-
-    file: str
-    digest: str
-    headers: Mapping[str, str]
-    cells: pl.DataFrame
-    other_sheets: int
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where everything is: letters by form column and by question id, and what a person should look at."""
-
-    form: Mapping[str, str]
-    questions: Mapping[str, str]
-    unmapped: tuple[str, ...]
-    remarks: tuple[str, ...]
-
-
-def read_sheet(path: Path) -> Sheet:
-    """Read the one sheet that has a Forms header. Raises ``MalformedExport``."""
-    content = path.read_bytes()
-    if not content:
-        raise MalformedExport(path.name, "the file is empty (0 bytes)")
     if content.startswith(_COMPOUND_FILE):
-        raise MalformedExport(path.name, "it is protected by a password or an old .xls, not an .xlsx workbook")
+        raise UnreadableWorkbook("it is protected by a password or an old .xls, not an .xlsx workbook")
     # What the reader says may quote cells, so its words are not passed on.
     try:
         reader = fastexcel.read_excel(content)
-        grids = {name: _grid(reader, name) for name in reader.sheet_names}
+        return {name: _grid(reader, name) for name in reader.sheet_names}
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError):
-        raise MalformedExport(path.name, "it is no readable workbook (half copied, or damaged)") from None
-    found = {name: row for name, grid in grids.items() if (row := _header_row(grid)) is not None}
-    if len(found) != 1:
-        wanted = " and ".join(repr(FORM_COLUMNS[column][0]) for column in REQUIRED_FORM_COLUMNS)
-        problem = f"{len(found)} sheets have" if found else f"no sheet of {len(grids)} has"
-        raise MalformedExport(path.name, f"{problem} a header row with {wanted}")
-    ((name, header_row),) = found.items()
-    return _sheet(path.name, hashlib.sha256(content).hexdigest(), name, grids, header_row)
-
-
-def match_columns(sheet: Sheet, questions: Mapping[str, Question]) -> Columns:
-    """Find every form column and question by its header. Raises ``MalformedExport`` for one that is not
-    there.
-    """
-    form = _form_columns(sheet.headers)
-    places = [letters for letters in sheet.headers if letters not in form.values()]
-    keys = {letters: header_key(sheet.headers[letters]) for letters in places}
-    matched: dict[str, str] = {}
-    remarks: list[str] = []
-    for question_id, question in questions.items():
-        candidates = _by_text(places, keys, question)
-        if len(candidates) > 1:
-            reason = f"has the text of columns {', '.join(candidates)} and none is column {question.position}"
-            raise MalformedExport(sheet.file, f"question '{question_id}' {reason}", _excerpt(question))
-        if candidates:
-            matched[question_id] = candidates[0]
-    for question_id, question in questions.items():
-        if question_id in matched:
-            continue
-        letters = _by_position(places, keys, question, taken=set(matched.values()))
-        if letters is None:
-            expected = f"column {question.position} of the questions" if question.position else "any column"
-            raise MalformedExport(
-                sheet.file,
-                f"question '{question_id}' was not found by its text or in {expected}",
-                _excerpt(question),
-            )
-        matched[question_id] = letters
-        remarks.append(f"column {letters}: question '{question_id}' is worded differently, found by its position")
-    unmapped = tuple(letters for letters in places if letters not in matched.values())
-    return Columns(form, matched, unmapped, tuple(remarks))
+        raise UnreadableWorkbook("it is no readable workbook (half copied, or damaged)") from None
 
 
 def _grid(reader: fastexcel.ExcelReader, name: str) -> pl.DataFrame:
     grid = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
-    grid.columns = [_letters(index) for index in range(grid.width)]
-    return grid.with_columns(pl.all().str.strip_chars().replace("", None))
-
-
-def _header_row(grid: pl.DataFrame) -> int | None:
-    """Index of the first row that names the form's own columns: a title above it does no harm."""
-    for index, cells in enumerate(grid.head(_HEADER_SEARCH_ROWS).iter_rows()):
-        keys = {answer_key(cell) for cell in cells if cell}
-        if all(keys.intersection(map(answer_key, FORM_COLUMNS[column])) for column in REQUIRED_FORM_COLUMNS):
-            return index
-    return None
-
-
-def _sheet(file: str, digest: str, name: str, grids: Mapping[str, pl.DataFrame], header_row: int) -> Sheet:
-    grid = grids[name]
-    headers = dict(zip(grid.columns, grid.row(header_row), strict=True))
-    cells = (
-        grid.with_row_index("sheet_row", offset=1)
-        .slice(header_row + 1)
-        .filter(pl.any_horizontal(pl.exclude("sheet_row").is_not_null()))
-    )
-    # A column without header and without values is a leftover of formatting.
-    used = [letters for letters in grid.columns if headers[letters] or cells[letters].count()]
-    if cells.is_empty():
-        raise MalformedExport(file, "it has a header and no responses")
-    return Sheet(
-        file=file,
-        digest=digest,
-        headers={letters: headers[letters] or "" for letters in used},
-        cells=cells.select("sheet_row", *used),
-        other_sheets=len(grids) - 1,
-    )
-
-
-def _form_columns(headers: Mapping[str, str]) -> dict[str, str]:
-    names = {answer_key(alias): column for column, aliases in FORM_COLUMNS.items() for alias in aliases}
-    found: dict[str, str] = {}
-    for letters, header in headers.items():
-        column = names.get(answer_key(header))
-        if column is not None:
-            found.setdefault(column, letters)  # a later "Name" is a question of the form
-    return found
-
-
-def _by_text(places: list[str], keys: Mapping[str, str], question: Question) -> list[str]:
-    """The columns with one of the question's texts; only the one in its place, if that is among several."""
-    wordings = {header_key(text) for text in question.text}
-    candidates = [letters for letters in places if keys[letters] in wordings]
-    in_place = [letters for letters in candidates if places.index(letters) + 1 == question.position]
-    return in_place if len(candidates) > 1 and in_place else candidates
-
-
-def _by_position(places: list[str], keys: Mapping[str, str], question: Question, taken: set[str]) -> str | None:
-    """The column in the question's place, if it is free and its header is nearly the question's."""
-    if question.position is None or question.position > len(places):
-        return None
-    letters = places[question.position - 1]
-    if letters in taken:
-        return None
-    likeness = max(difflib.SequenceMatcher(None, keys[letters], header_key(text)).ratio() for text in question.text)
-    return letters if likeness >= _SIMILAR_WORDING else None
-
-
-def _excerpt(question: Question) -> str:
-    return f"'{' '.join(question.text[0].split())}'"
-
-
-def _letters(index: int) -> str:
-    """Excel's name of the column with this 0-based index."""
-    letters = ""
-    number = index + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+    grid.columns = [f"column_{index}" for index in range(grid.width)]
+    return grid.with_columns(pl.all().str.strip_chars().replace("", None)).with_row_index(LINE, offset=1)

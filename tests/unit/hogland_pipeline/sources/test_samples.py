@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from hogland_pipeline.sources.survey_workbook import read_sheet
+from hogland_pipeline.sources.survey_sheet import read_sheet
 
 SAMPLES = Path(__file__).parents[4] / "samples"
 

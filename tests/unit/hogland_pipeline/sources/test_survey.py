@@ -13,8 +13,8 @@ import pytest
 
 from hogland_pipeline.sources.privacy import RespondentKey
 from hogland_pipeline.sources.survey import SURVEY_ANSWER_SCHEMA, RespondentKeyChanged, SurveyExports
+from hogland_pipeline.sources.survey_sheet import MalformedExport
 from hogland_pipeline.sources.survey_wave import load_wave
-from hogland_pipeline.sources.survey_workbook import MalformedExport
 from sensors_ingest.http import Folder, SourceUnreachable
 from sensors_ingest.landing import Landing
 
@@ -26,7 +26,7 @@ WriteExport = Callable[..., Path]
 
 
 def survey(folder: Path, key: RespondentKey = KEY) -> SurveyExports:
-    return SurveyExports(Folder(folder), load_wave("ai_maturity_2024_25"), key)
+    return SurveyExports(Folder(folder), (load_wave("ai_maturity_2024_25"),), key)
 
 
 def answers(source: SurveyExports, landing: Landing) -> list[dict[str, Any]]:
@@ -203,7 +203,7 @@ def test_files_of_another_wave_are_left_to_their_own_definition(
 ) -> None:
     write_export([response(1)])
     next_wave = load_wave("ai_maturity_2024_25").model_copy(update={"wave": "ai_maturity_2026"})
-    files = [*survey(drop).fetch(landing), *SurveyExports(Folder(drop), next_wave, KEY).fetch(landing)]
+    files = [*survey(drop).fetch(landing), *SurveyExports(Folder(drop), (next_wave,), KEY).fetch(landing)]
     rows = pa.Table.from_batches(survey(drop).decode(landing, files)).to_pylist()
     assert len(files) == 2
     assert {row["wave"] for row in rows} == {"ai_maturity_2024_25"}

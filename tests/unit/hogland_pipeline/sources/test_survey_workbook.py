@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hogland_pipeline.sources.survey_sheet import Columns, MalformedExport, match_columns, read_sheet
 from hogland_pipeline.sources.survey_wave import load_wave
-from hogland_pipeline.sources.survey_workbook import Columns, MalformedExport, match_columns, read_sheet
 
 Response = Callable[..., dict[str, Any]]
 WriteExport = Callable[..., Path]
