@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from hogland_pipeline.gate import NOTHING_NEW
 from hogland_pipeline.nightly import MartOutcome, Night, SourceOutcome
 
 STATUS_STYLE = {"passed": "green", "closed": "red", "failed": "red"}
@@ -47,7 +48,7 @@ def _sources(night: Night) -> Table:
             source.source,
             f"[{STATUS_STYLE[source.status]}]{source.status}[/]",
             *map(_grouped, counts),
-            _checks(source) or source.message,
+            _checks(source) or (NOTHING_NEW if source.message == NOTHING_NEW else ""),
             f"{source.seconds:.1f} s",
         )
     return table
@@ -59,9 +60,11 @@ def _grouped(count: int) -> str:
 
 
 def _checks(outcome: SourceOutcome | MartOutcome) -> str:
-    """``25 passed, 1 warned``. A failed check of a source that passed is a row rule: its rows are in quarantine."""
-    failed = outcome.checks_failed if isinstance(outcome, SourceOutcome) else 0
-    counts = ((outcome.checks_passed, "passed"), (outcome.checks_warned, "warned"), (failed, "failed"))
+    """``25 passed, 1 refused rows``: a failed check of a source that passed is a row rule, and its rows in quarantine."""
+    failed, word = 0, "failed"
+    if isinstance(outcome, SourceOutcome):
+        failed, word = outcome.checks_failed, "refused rows" if outcome.status == "passed" else "failed"
+    counts = ((outcome.checks_passed, "passed"), (outcome.checks_warned, "warned"), (failed, word))
     return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 
