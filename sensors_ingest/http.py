@@ -2,6 +2,9 @@
 through here.
 """
 
+import json
+import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +23,20 @@ from urllib3.util.retry import Retry
 USER_AGENT: Final = "hogland-pipeline/0.1"
 CHUNK_BYTES: Final = 1 << 20
 LONGEST_ERROR_TEXT: Final = 300
+LONGEST_ERROR_BODY: Final = 1 << 16
 LONGEST_WAIT_SECONDS: Final = 120
+# What rate limits are called where ``Retry-After`` is not sent: how long to wait first, when the window ends last.
+RATE_LIMIT_HEADERS: Final = ("X-Rate-Limit-Retry", "X-Ratelimit-Retry", "X-Ratelimit-Reset", "X-Rate-Limit-Reset")
+# Where the body of an error tells it: The Things Stack and Metry, Trafikverket, NGSI-LD.
+ERROR_MESSAGES: Final = (
+    ("message",),
+    ("error", "message"),
+    ("RESPONSE", "RESULT", 0, "ERROR", "MESSAGE"),
+    ("detail",),
+    ("title",),
+)
+NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,9})?")
+FIRST_MOMENT: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class HttpOrigin:
-    """A real address. ``token`` is sent as a Bearer token and shown nowhere."""
+    """A real address. ``token`` is sent as a Bearer token (Trafikverket: in the body) and shown nowhere."""
 
     url: str
     token: SecretStr | None = field(default=None, repr=False)
@@ -54,20 +70,32 @@ class SourceUnreachable(Exception):
 
 
 class PatientRetry(Retry):
-    """As urllib3's, and heeds the wait that The Things Stack gives when it sends no ``Retry-After``."""
+    """As urllib3's, and heeds the waits that servers give when they send no ``Retry-After``."""
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Seconds to wait, or None for the usual backoff."""
-        seconds = response.headers.get("X-Rate-Limit-Retry", "")
-        return super().get_retry_after(response) or (self.parse_retry_after(seconds) if seconds.isdigit() else None)
+        if (wait := super().get_retry_after(response)) is not None or response.status != 429:
+            return wait
+        said = (response.headers.get(name, "") for name in RATE_LIMIT_HEADERS)
+        return next((_seconds_until(float(number)) for number in said if NUMBER.fullmatch(number)), None)
+
+
+def _seconds_until(number: float) -> float:
+    """Some servers tell the moment (seconds since 1970) and some the seconds left; all cap at our longest wait."""
+    left = number - time.time() if number > FIRST_MOMENT else number
+    return min(max(left, 0.0), LONGEST_WAIT_SECONDS)
 
 
 class HttpSession(requests.Session):
-    """A session with a time limit on every request; made by ``open_session``."""
+    """A session with a time limit on every request; made by ``open_session``.
 
-    def __init__(self, timeout: tuple[float, float]) -> None:
+    ``secret`` is what no message may repeat, even when a server does.
+    """
+
+    def __init__(self, timeout: tuple[float, float], secret: SecretStr | None = None) -> None:
         super().__init__()
         self.timeout = timeout
+        self.secret = secret
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """As ``requests.Session.request``, with the session's time limit unless one is given."""
@@ -78,6 +106,7 @@ class HttpSession(requests.Session):
 def open_session(
     token: SecretStr | None = None,
     *,
+    is_bearer: bool = True,
     retries: int = 4,
     backoff_seconds: float = 0.5,
     timeout: tuple[float, float] = (10.0, 60.0),
@@ -85,29 +114,29 @@ def open_session(
     """A session that retries 429, 5xx and refused connections, with backoff and heeding ``Retry-After``.
 
     ``timeout`` is (connect, read) in seconds. The token never follows a redirect to another host
-    (``requests`` drops it).
+    (``requests`` drops it). With ``is_bearer`` False it is sent by the caller, and only kept out of messages here.
     """
     retry = PatientRetry(
         total=retries,
         backoff_factor=backoff_seconds,
         backoff_jitter=backoff_seconds / 2,
         status_forcelist=(429, 500, 502, 503, 504),
-        allowed_methods=("GET",),
+        allowed_methods=("GET", "POST"),  # the only POSTs here are questions too long for an address
         retry_after_max=LONGEST_WAIT_SECONDS,
         raise_on_status=False,
     )
-    session = HttpSession(timeout)
+    session = HttpSession(timeout, token)
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     session.headers["User-Agent"] = USER_AGENT
-    if token is not None:
+    if token is not None and is_bearer:
         session.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
     return session
 
 
 @contextmanager
 def get(
-    session: requests.Session,
+    session: HttpSession,
     source: str,
     url: str,
     *,
@@ -120,11 +149,43 @@ def get(
     Errors while the caller reads the body (broken off, time limit, damaged compression) become
     ``SourceUnreachable`` too.
     """
-    address = without_secrets(url)
+    request = requests.Request("GET", url, params=params, headers=headers)
+    with _answer(session, source, request, expected) as response:
+        yield response
+
+
+@contextmanager
+def post(
+    session: HttpSession, source: str, url: str, content: bytes, *, headers: Mapping[str, str]
+) -> Iterator[requests.Response]:
+    """As ``get``, with a question in the body. A redirect is refused: the body may hold a key."""
+    request = requests.Request("POST", url, data=content, headers=headers)
+    with _answer(session, source, request, (), follows_redirects=False) as response:
+        yield response
+
+
+@contextmanager
+def _answer(
+    session: HttpSession,
+    source: str,
+    request: requests.Request,
+    expected: tuple[int, ...],
+    *,
+    follows_redirects: bool = True,
+) -> Iterator[requests.Response]:
+    address = without_secrets(request.url or "")
     try:
-        with session.get(url, params=params, headers=headers, stream=True) as response:
+        with session.request(
+            request.method or "",
+            request.url or "",
+            params=request.params,
+            headers=request.headers,
+            data=request.data,
+            stream=True,
+            allow_redirects=follows_redirects,
+        ) as response:
             if response.status_code != 200 and response.status_code not in expected:
-                raise SourceUnreachable(source, address, _describe_error(response))
+                raise SourceUnreachable(source, address, _describe_error(response, session.secret))
             yield response
     except requests.RequestException as error:
         raise SourceUnreachable(source, address, _describe_failure(error)) from None
@@ -158,19 +219,33 @@ def folder_path(source: str, origin: Folder) -> Path:
     return origin.path
 
 
-def _describe_error(response: requests.Response) -> str:
-    said = _message_in(response)
-    return f"HTTP {response.status_code} {response.reason}" + (f", {said}" if said else "")
+def _describe_error(response: requests.Response, secret: SecretStr | None) -> str:
+    content = next(response.iter_content(LONGEST_ERROR_BODY), b"")
+    said = " ".join(error_message(content).split())
+    if secret is not None:
+        said = said.replace(secret.get_secret_value(), "…")
+    return f"HTTP {response.status_code} {response.reason}" + (f", {said[:LONGEST_ERROR_TEXT]}" if said else "")
 
 
-def _message_in(response: requests.Response) -> str:
-    """What the body of an error says: its ``message``, or else its first characters."""
+def error_message(content: bytes) -> str:
+    """What the body of an error says: its message in any of the shapes that our sources use, or else itself."""
     try:
-        record = response.json()
-        text = str(record["message"]) if isinstance(record, dict) and "message" in record else response.text
-    except ValueError:
-        text = response.text
-    return " ".join(text.split())[:LONGEST_ERROR_TEXT]
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        return content[: 4 * LONGEST_ERROR_TEXT].decode("utf-8", errors="replace")
+    for path in ERROR_MESSAGES:
+        found = record
+        for step in path:
+            match found, step:
+                case [dict(), str()]:
+                    found = found.get(step)
+                case [list(), int()] if step < len(found):
+                    found = found[step]
+                case _:
+                    found = None
+        if isinstance(found, str):
+            return found
+    return content[: 4 * LONGEST_ERROR_TEXT].decode("utf-8", errors="replace")
 
 
 def _describe_failure(error: requests.RequestException) -> str:

@@ -12,7 +12,6 @@ The sidecar is written last: a file without one is the leftover of a crash and i
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,9 +29,9 @@ class LandedFile:
     """One immutable landing file.
 
     ``landing_id`` is the SHA-256 of the uncompressed bytes; ``address`` is a URL without secrets or a file name;
-    ``source_time`` is when the source says it made the bytes (``Last-Modified``), if it says so; ``day`` is the delivery
-    day (partition) or None for a snapshot; ``size`` counts uncompressed bytes; ``is_new`` is False when the same bytes
-    had landed before.
+    ``source_time`` is when the source says it made the bytes (``Last-Modified``), and ``etag`` its name for them, if it
+    says so; ``day`` is the delivery day (partition) or None for a snapshot; ``size`` counts uncompressed bytes;
+    ``is_new`` is False when the same bytes had landed before.
     """
 
     landing_id: str
@@ -44,6 +43,7 @@ class LandedFile:
     day: date | None
     size: int
     is_new: bool = False
+    etag: str | None = None
 
     @property
     def received_at(self) -> datetime:
@@ -66,6 +66,7 @@ class Landing:
         suffix: str,
         day: date | None = None,
         source_time: datetime | None = None,
+        etag: str | None = None,
     ) -> LandedFile:
         """Stream ``chunks`` into landing and return the file; the same bytes twice are one file.
 
@@ -81,10 +82,10 @@ class Landing:
             if sidecar.exists():
                 return _read_sidecar(sidecar)
             path = folder / f"{landing_id}.{suffix}.zst"
-            os.replace(incoming, path)
+            incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)
-        landed = LandedFile(landing_id, source, path, address, datetime.now(UTC), source_time, day, size, is_new=True)
+        landed = LandedFile(landing_id, source, path, address, datetime.now(UTC), source_time, day, size, True, etag)
         _write_sidecar(sidecar, landed)
         return landed
 
@@ -126,12 +127,11 @@ class Landing:
 
 def _write_compressed(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        with pa.CompressedOutputStream(pa.PythonFile(file, mode="w"), "zstd") as stream:
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                stream.write(chunk)
+    with path.open("wb") as file, pa.CompressedOutputStream(pa.PythonFile(file, mode="w"), "zstd") as stream:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            stream.write(chunk)
     return digest.hexdigest(), size
 
 
@@ -145,6 +145,7 @@ def _write_sidecar(sidecar: Path, landed: LandedFile) -> None:
         "source_time": landed.source_time.isoformat() if landed.source_time else None,
         "day": landed.day.isoformat() if landed.day else None,
         "size": landed.size,
+        "etag": landed.etag,
     }
     _write_json(sidecar, record)
 
@@ -171,4 +172,5 @@ def _read_sidecar(sidecar: Path) -> LandedFile:
         source_time=datetime.fromisoformat(record["source_time"]) if record["source_time"] else None,
         day=date.fromisoformat(record["day"]) if record["day"] else None,
         size=record["size"],
+        etag=record.get("etag"),
     )

@@ -17,7 +17,6 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-import requests
 
 from sensors_ingest import http, uplinks
 from sensors_ingest.decoders.profiles import PROFILES
@@ -107,7 +106,7 @@ class TheThingsStack:
                 for day in days
             ]
 
-    def _pages(self, session: requests.Session, url: str, start: datetime, end: datetime) -> Iterator[bytes]:
+    def _pages(self, session: http.HttpSession, url: str, start: datetime, end: datetime) -> Iterator[bytes]:
         """Every page of [start, end). The last page is the one that brings nothing newer, however small the
         server's pages.
         """
