@@ -36,6 +36,15 @@ create table raw.uttc_solution (
     baseline_period varchar, object_count integer, object_count_qualifier varchar, snapshot_at timestamptz,
     landing_id varchar, received_at timestamptz, ingested_at timestamptz, revision integer, load_id bigint
 );
+create table raw.indicator_value (
+    source varchar, series_id varchar, area_id varchar, period varchar, breakdown varchar, value double,
+    value_status varchar, unit varchar, vintage varchar, released_at timestamptz, received_at timestamptz,
+    landing_id varchar, ingested_at timestamptz, revision integer, load_id bigint
+);
+create table raw.indicator_series (
+    source varchar, series_id varchar, title varchar, unit varchar, description varchar, is_withdrawn boolean,
+    received_at timestamptz, landing_id varchar, ingested_at timestamptz, revision integer, load_id bigint
+);
 create table ops.touched_day (load_id bigint, feed varchar, local_date date);
 """
 
