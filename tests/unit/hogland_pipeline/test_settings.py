@@ -26,7 +26,7 @@ series = [{ parameter = 1, station = 74180 }]
 
 [survey]
 folder = "samples/survey"
-wave = "ai_maturity_2024_25"
+waves = ["ai_maturity_2024_25"]
 
 [uttc_catalogue]
 folder = "samples/uttc"
@@ -105,9 +105,19 @@ def test_the_file_is_named_by_the_environment(tmp_path: Path) -> None:
             "hogland.toml: feeds.smhi.series.0.stations is not a known setting: did you mean 'station'?",
         ),
         (
-            'wave = "ai_maturity_2024_25"',
-            'wave = "ai_maturity_2024_25"\nwav = "x"',
-            "hogland.toml: survey.wav is not a known setting: did you mean 'wave'?",
+            'waves = ["ai_maturity_2024_25"]',
+            'waves = ["ai_maturity_2024_25"]\nwave = "x"',
+            "hogland.toml: survey.wave is not a known setting: did you mean 'waves'?",
+        ),
+        (
+            'waves = ["ai_maturity_2024_25"]',
+            'waves = ["a", "a"]',
+            "hogland.toml: survey.waves: a wave is named twice.",
+        ),
+        (
+            'waves = ["ai_maturity_2024_25"]',
+            'waves = ["a"]\nfree_text_folder = "data/texts"',
+            "hogland.toml: the file: survey.free_text_folder lies in the data folder, and must lie outside it.",
         ),
         (
             'folder = "samples/uttc"',

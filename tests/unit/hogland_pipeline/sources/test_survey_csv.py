@@ -82,7 +82,8 @@ GOOGLE_HEADER = (
     "Största hindret?"
 )
 GOOGLE_ROWS = (
-    '2026/01/14 9:01:00 fm CET,Nässjö,Chef,Ja,"Texter, sammanfattningar och översättning, Analys och prognoser",Helt,4,',
+    "2026/01/14 9:01:00 fm CET,Nässjö,Chef,Ja,"
+    '"Texter, sammanfattningar och översättning, Analys och prognoser",Helt,4,',
     '2026/01/14 2:01:00 em CET,Aneby,Chef,Vet ej,"Analys och prognoser, ritar, eget",Inte alls,7,',
     "2026/01/14 2:01:00 em CET,Aneby,Chef,Nej,,Inte alls,0,",
 )
