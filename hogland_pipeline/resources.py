@@ -125,7 +125,11 @@ def _survey(settings: Settings) -> BoundSource:
 
 
 def _uttc_catalogue(settings: Settings) -> BoundSource:
-    catalogue = UttcCatalogue(_origin(settings.uttc_catalogue), settings.uttc_catalogue.form)
+    catalogue = UttcCatalogue(
+        _origin(settings.uttc_catalogue),
+        settings.uttc_catalogue.form,
+        delay_seconds=settings.uttc_catalogue.delay_seconds,
+    )
     return BoundSource(
         catalogue,
         UTTC_SOLUTION,

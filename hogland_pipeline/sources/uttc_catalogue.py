@@ -1,13 +1,14 @@
 """The UTTC catalogue of twin-transition solutions: a listing with its detail pages, or one JSON document.
 
-A snapshot is one landing file. Pages land together as NDJSON, one line per page with its address, status,
-encoding and body: ``body`` encoded by ``encoding`` is to the byte what the site sent, and a snapshot is never
-half of one day and half of another. A JSON catalogue lands as it is.
+A snapshot is one landing file: NDJSON, first a line that names the snapshot before it, then one line per page (or one
+for the document) with its address, status, encoding and body. ``body`` encoded by ``encoding`` is to the byte what the
+site sent, and a snapshot is never half of one day and half of another. The first line makes a catalogue that returns to
+an earlier state a snapshot of its own.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from hogland_pipeline.sources.uttc_pages import (
     read_document_entry,
     read_solution_page,
 )
-from hogland_pipeline.sources.uttc_site import Page, Site
+from hogland_pipeline.sources.uttc_site import NOT_ALLOWED, Page, Site
 from hogland_pipeline.sources.uttc_words import (
     CLAIMS,
     KINDS,
@@ -82,6 +83,8 @@ UTTC_SOLUTION_SCHEMA: Final = pa.schema(
     ]
 )
 
+SNAPSHOT: Final = "snapshot"
+
 _LONGEST_SOURCE_ROW: Final = 2000
 
 
@@ -95,26 +98,35 @@ class UttcCatalogue:
     form: Literal["html", "json"] = "html"
     name: str = "uttc_catalogue"
     delay_seconds: float = 1.0
-    decoder_version: str = "1"
+    decoder_version: str = "2"
 
     def fetch(self, landing: Landing, days: Sequence[date] = ()) -> list[LandedFile]:
-        """Land one snapshot; a catalogue that has not changed lands as the file it landed as before.
+        """Land one snapshot; a catalogue that has not changed since the last one is that one's file.
 
         Raises ``SourceUnreachable``, and ``MalformedPage`` when the listing or the document shows no
         solution; then nothing lands. A solution's page that is gone lands as such.
         """
-        site = Site(self.name, self.origin, self.delay_seconds)
+        latest = self._latest(landing)
+        before = _pages(landing.read(latest)) if latest else []
+        site = Site(
+            self.name, self.origin, self.delay_seconds, {page.url: page for page in before if page.status == 200}
+        )
+        pages = list(site.pages() if self.form == "html" else [site.document()])
         if self.form == "json":
-            content = site.document()
-            read_document(site.address, content)
-            return [landing.write(self.name, [content], address=site.address, suffix="json")]
-        lines = [json.dumps(page._asdict(), ensure_ascii=False).encode() + b"\n" for page in site.pages()]
-        return [landing.write(self.name, lines, address=site.address, suffix="ndjson")]
+            read_document(site.address, pages[0].content)
+        if latest and [_sent(page) for page in pages] == [_sent(page) for page in before]:
+            return [replace(latest, is_new=False)]
+        header = {"role": SNAPSHOT, "follows": latest.landing_id if latest else None}
+        lines = [header, *(page._asdict() for page in pages)]
+        content = [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines]
+        return [landing.write(self.name, content, address=site.address, suffix="ndjson")]
+
+    def _latest(self, landing: Landing) -> LandedFile | None:
+        return next(reversed(landing.files(self.name)), None)
 
     def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Solutions as ``UTTC_SOLUTION_SCHEMA``: one row per entry, broken ones with their reason."""
         for file in files:
-            entries = _document_rows if file.path.name.endswith(".json.zst") else _page_rows
             rows = [
                 row
                 | {
@@ -123,7 +135,7 @@ class UttcCatalogue:
                     "landing_id": file.landing_id,
                     "landing_row": landing_row,
                 }
-                for landing_row, row in entries(file, landing.read(file))
+                for landing_row, row in _rows(file, landing.read(file))
             ]
             yield pa.RecordBatch.from_pylist(rows, schema=UTTC_SOLUTION_SCHEMA)
 
@@ -138,15 +150,33 @@ class UttcCatalogue:
         ]
 
 
-def _page_rows(file: LandedFile, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line_number, line in enumerate(content.splitlines(), start=1):
-        page = Page(**json.loads(line))
-        if page.role == "solution":
-            yield line_number, _page_row(page)
+def _pages(content: bytes) -> list[Page]:
+    """The pages of a landed snapshot; one of the first format has no line before them."""
+    lines = [json.loads(line) for line in content.split(b"\n") if line]
+    return [Page(**line) for line in lines if line["role"] != SNAPSHOT]
+
+
+def _sent(page: Page) -> tuple[str, int, bytes]:
+    return page.url, page.status, page.content
+
+
+def _rows(file: LandedFile, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row with its place: the line of its page, or the number of its entry in the document."""
+    if file.path.name.endswith(".json.zst"):  # the first format: the document as it is
+        yield from _document_rows(file.address, content)
+        return
+    for line_number, line in enumerate(content.split(b"\n"), start=1):
+        record = json.loads(line) if line else {"role": SNAPSHOT}
+        if record["role"] == "solution":
+            yield line_number, _page_row(Page(**record))
+        elif record["role"] == "document":
+            yield from _document_rows(file.address, Page(**record).content)
 
 
 def _page_row(page: Page) -> dict[str, Any]:
     try:
+        if page.status == NOT_ALLOWED:
+            raise MalformedPage(page.url, "the site's robots.txt does not allow to read it")
         if page.status != 200:
             raise MalformedPage(page.url, f"the page answered HTTP {page.status}")
         return _solution_row(read_solution_page(page.url, page.html))
@@ -154,12 +184,12 @@ def _page_row(page: Page) -> dict[str, Any]:
         return _reject(page.url, error, page.body)
 
 
-def _document_rows(file: LandedFile, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, record in enumerate(read_document(file.address, content), start=1):
+def _document_rows(address: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, record in enumerate(read_document(address, content), start=1):
         url = record.get("url") if isinstance(record, dict) else None
         url = url if isinstance(url, str) else None
         try:
-            yield number, _solution_row(read_document_entry(url or f"{file.address} entry {number}", record))
+            yield number, _solution_row(read_document_entry(url or f"{address} entry {number}", record))
         except (MalformedPage, UnknownWord) as error:
             yield number, _reject(url, error, json.dumps(record, ensure_ascii=False))
 

@@ -1,5 +1,6 @@
 """The catalogue from saved pages, from a site and from JSON, whole and broken."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -35,9 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 def solutions(source: UttcCatalogue, landing: Landing) -> list[dict[str, Any]]:
     files = source.fetch(landing)
-    rows: list[dict[str, Any]] = pa.Table.from_batches(
-        source.decode(landing, files), UTTC_SOLUTION_SCHEMA
-    ).to_pylist()
+    rows: list[dict[str, Any]] = pa.Table.from_batches(source.decode(landing, files), UTTC_SOLUTION_SCHEMA).to_pylist()
     return rows
 
 
@@ -151,9 +150,7 @@ def test_a_page_that_is_gone_or_half_is_one_reject(landing: Landing, folder: Pat
 
 def test_a_listing_that_shows_nothing_is_an_error_and_nothing_lands(landing: Landing, folder: Path) -> None:
     edit(folder / "listing.html", 'class="entry-title"', 'class="headline"')
-    with pytest.raises(
-        MalformedPage, match=r"listing\.html: selector 'article \.entry-title a' found nothing"
-    ):
+    with pytest.raises(MalformedPage, match=r"listing\.html: selector 'article \.entry-title a' found nothing"):
         UttcCatalogue(Folder(folder)).fetch(landing)
     assert landing.files("uttc_catalogue") == []
 
@@ -166,16 +163,12 @@ def test_links_to_other_sites_are_not_followed(landing: Landing, folder: Path) -
     )
     rows = solutions(UttcCatalogue(Folder(folder)), landing)
     assert len(rows) == 8
-    edit(
-        folder / "listing.html", 'href="https://uttc.example.org/2025', 'href="https://other.example.org/2025'
-    )
+    edit(folder / "listing.html", 'href="https://uttc.example.org/2025', 'href="https://other.example.org/2025')
     with pytest.raises(MalformedPage, match="none of 9 links"):
         UttcCatalogue(Folder(folder)).fetch(landing)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "<html>", '{"solutions": []}', '{"items": [1]}', '{"solutions": [{"url"']
-)
+@pytest.mark.parametrize("content", ["", "<html>", '{"solutions": []}', '{"items": [1]}', '{"solutions": [{"url"'])
 def test_a_document_without_solutions_is_an_error(landing: Landing, folder: Path, content: str) -> None:
     (folder / "catalogue.json").write_text(content)
     with pytest.raises(MalformedPage, match="catalogue"):
@@ -226,6 +219,7 @@ class Site(SimpleHTTPRequestHandler):
 
     asked: list[tuple[str, float]]
     answers: dict[str, int]
+    unchanged: list[str]
 
     def do_GET(self) -> None:
         self.asked.append((self.path, time.monotonic()))
@@ -233,10 +227,13 @@ class Site(SimpleHTTPRequestHandler):
         path = Path(self.directory) / self.path.split("?")[0].strip("/")
         file = path / "index.html" if path.is_dir() else path
         host = f"http://{self.headers['Host']}"
-        content = (
-            file.read_bytes().replace(b"https://uttc.example.org", host.encode()) if file.is_file() else b""
-        )
-        self.send_response(status if content else 404)
+        content = file.read_bytes().replace(b"https://uttc.example.org", host.encode()) if file.is_file() else b""
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        if content and self.headers["If-None-Match"] == etag:
+            self.unchanged.append(self.path)
+            status, content = 304, b""
+        self.send_response(status if content or status == 304 else 404)
+        self.send_header("ETag", etag)
         if status == 302:
             self.send_header("Location", f"http://localhost:{self.server.server_port}{self.path}?moved")
         self.send_header("Content-Length", str(len(content)))
@@ -249,7 +246,7 @@ class Site(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def site(folder: Path) -> Iterator[tuple[str, type[Site]]]:
-    handler = type("OwnSite", (Site,), {"asked": [], "answers": {}})
+    handler = type("OwnSite", (Site,), {"asked": [], "answers": {}, "unchanged": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", handler
@@ -258,27 +255,22 @@ def site(folder: Path) -> Iterator[tuple[str, type[Site]]]:
 
 def test_a_site_is_read_page_by_page_with_pauses(landing: Landing, site: tuple[str, type[Site]]) -> None:
     address, handler = site
-    source = UttcCatalogue(
-        HttpOrigin(f"{address}/listing.html?key=s3cret", SecretStr("t0ken")), delay_seconds=0.05
-    )
+    source = UttcCatalogue(HttpOrigin(f"{address}/listing.html?key=s3cret", SecretStr("t0ken")), delay_seconds=0.05)
     rows = solutions(source, landing)
     assert len(rows) == 9 and not rejects(rows)
     assert {row["url"].rsplit("/", 5)[0] for row in rows} == {address}
+    assert handler.asked[0][0] == "/robots.txt"
     times = [moment for _, moment in handler.asked]
-    assert len(times) == 10
+    assert len(times) == 11
     assert min(later - earlier for earlier, later in pairwise(times)) >= 0.05
     assert landing.files("uttc_catalogue")[0].address == f"{address}/listing.html"
 
 
-def test_further_listing_pages_are_read_once(
-    landing: Landing, folder: Path, site: tuple[str, type[Site]]
-) -> None:
+def test_further_listing_pages_are_read_once(landing: Landing, folder: Path, site: tuple[str, type[Site]]) -> None:
     listing = (folder / "listing.html").read_text(encoding="utf-8")
     cards = listing.split("<article")
     first, second = "<article".join(cards[:6]), cards[0] + "<article" + "<article".join(cards[5:])
-    (folder / "listing.html").write_text(
-        first + '<a class="next page-numbers" href="page2.html">', encoding="utf-8"
-    )
+    (folder / "listing.html").write_text(first + '<a class="next page-numbers" href="page2.html">', encoding="utf-8")
     (folder / "page2.html").write_text(second + '<a class="next" href="listing.html">', encoding="utf-8")
     rows = solutions(UttcCatalogue(HttpOrigin(f"{site[0]}/listing.html"), delay_seconds=0), landing)
     assert len(rows) == 9 == len({row["url"] for row in rows})
@@ -319,3 +311,83 @@ def test_a_redirect_to_another_site_is_an_error(landing: Landing, site: tuple[st
 def test_a_document_at_an_address(landing: Landing, site: tuple[str, type[Site]]) -> None:
     rows = solutions(UttcCatalogue(HttpOrigin(f"{site[0]}/catalogue.json"), "json"), landing)
     assert len(rows) == 9 and not rejects(rows)
+
+
+def test_pages_that_have_not_changed_are_not_sent_again(
+    landing: Landing, folder: Path, site: tuple[str, type[Site]]
+) -> None:
+    address, handler = site
+    source = UttcCatalogue(HttpOrigin(f"{address}/listing.html"), delay_seconds=0)
+    (first,) = source.fetch(landing)
+    (again,) = source.fetch(landing)
+    assert len(handler.unchanged) == 10 and (again.landing_id, again.is_new) == (first.landing_id, False)
+    edit(folder / HAMMARBY / "index.html", "ANALYSERADE", "VALIDERADE")
+    (changed,) = source.fetch(landing)
+    assert len(handler.unchanged) == 19 and changed.is_new
+    rows = pa.Table.from_batches(source.decode(landing, [changed])).to_pylist()
+    assert len(rows) == 9 and [row["stage"] for row in rows].count("validated") == 1
+
+
+def test_robots_txt_is_kept_to(landing: Landing, folder: Path, site: tuple[str, type[Site]]) -> None:
+    address, handler = site
+    (folder / "robots.txt").write_text("User-agent: *\nDisallow: /2025/08/\nCrawl-delay: 1\n")
+    document = UttcCatalogue(HttpOrigin(f"{address}/catalogue.json"), "json", delay_seconds=0)
+    document.fetch(Landing(landing.root / "other"))
+    (_, asked_for_rules), (_, asked_for_document) = handler.asked
+    assert asked_for_document - asked_for_rules >= 1
+    (folder / "robots.txt").write_text("User-agent: *\nDisallow: /2025/08/\n")
+    (reject,) = rejects(solutions(UttcCatalogue(HttpOrigin(f"{address}/listing.html"), delay_seconds=0), landing))
+    assert "robots.txt does not allow" in reject["reject_reason"] and "hammarby" in reject["url"]
+    assert not any(HAMMARBY in path for path, _ in handler.asked)
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_a_site_that_allows_nothing_is_not_read(
+    landing: Landing, folder: Path, site: tuple[str, type[Site]], status: int
+) -> None:
+    address, handler = site
+    (folder / "robots.txt").write_text("User-agent: *\nDisallow: /\n")
+    handler.answers["/robots.txt"] = status
+    with pytest.raises(SourceUnreachable, match=r"robots\.txt does not allow"):
+        UttcCatalogue(HttpOrigin(f"{address}/listing.html"), delay_seconds=0).fetch(landing)
+    assert [path for path, _ in handler.asked] == ["/robots.txt"]
+
+
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_a_catalogue_that_returns_to_an_earlier_state_is_a_snapshot_of_its_own(
+    landing: Landing, folder: Path, form: Any
+) -> None:
+    source = UttcCatalogue(Folder(folder), form)
+    document, page = folder / "catalogue.json", folder / HAMMARBY / "index.html"
+    kept = {path: path.read_bytes() for path in (document, page)}
+    landed = [*source.fetch(landing)]
+    edit(page, "ANALYSERADE", "VALIDERADE")
+    edit(document, "IDENTIFIERADE", "VALIDERADE")
+    landed += source.fetch(landing)
+    for path, content in kept.items():
+        path.write_bytes(content)
+    landed += [*source.fetch(landing), *source.fetch(landing)]
+    assert [file.is_new for file in landed] == [True, True, True, False]
+    assert len({file.landing_id for file in landed}) == 3
+    first, last = (
+        [
+            {key: value for key, value in row.items() if key not in LANDING_COLUMNS}
+            for batch in source.decode(landing, [file])
+            for row in batch.to_pylist()
+        ]
+        for file in (landed[0], landed[2])
+    )
+    assert first == last
+
+
+def test_landing_files_of_the_first_format_are_still_read(landing: Landing, folder: Path) -> None:
+    source = UttcCatalogue(Folder(folder))
+    (file,) = source.fetch(landing)
+    lines = [json.loads(line) for line in landing.read(file).splitlines()[1:]]
+    old = [json.dumps({key: line[key] for key in ("role", "url", "status", "encoding", "body")}) for line in lines]
+    pages = landing.write("uttc_catalogue", ["\n".join(old).encode()], address="listing.html", suffix="ndjson")
+    document = landing.write(
+        "uttc_catalogue", [(folder / "catalogue.json").read_bytes()], address="catalogue.json", suffix="json"
+    )
+    counts = [len(pa.Table.from_batches(source.decode(landing, [each]))) for each in (pages, document)]
+    assert counts == [9, 9]
