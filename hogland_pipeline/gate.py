@@ -96,7 +96,8 @@ def closing_reasons(checks: Sequence[CheckResult]) -> list[str]:
         if check.error is not None:
             reasons.append(f"{check.name} could not be evaluated: {check.error}")
         elif check.scope == "table":
-            reasons.append(f"{check.name} failed")
+            rows = f" ({check.failing_rows} of {check.evaluated_rows} rows)" if check.failing_rows else ""
+            reasons.append(f"{check.name} failed{rows}")
     return reasons
 
 

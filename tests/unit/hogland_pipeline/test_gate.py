@@ -142,7 +142,7 @@ def test_too_many_refused_rows_close_the_gate(warehouse: Warehouse) -> None:
     load(warehouse, good())
     before = dump(warehouse)
     result = load(warehouse, [*good(3, value=5.0), reject(), reject(landing_row=2)])
-    assert (result.status, result.message) == ("closed", "quarantined_share_is_within_limit failed")
+    assert (result.status, result.message) == ("closed", "quarantined_share_is_within_limit failed (2 of 5 rows)")
     assert (result.staged, result.quarantined, result.inserted) == (5, 0, 0)
     assert result.rows_by_day == {}
     assert dump(warehouse) == before
@@ -250,7 +250,7 @@ def test_a_closed_batch_lands_its_good_days(warehouse: Warehouse) -> None:
     files = [landed(f"day {day.day}", day) for day in DAYS]
     result = load(warehouse, rows, files=files)
     assert (result.status, result.closed_days) == ("closed", [DAYS[1]])
-    assert result.message == "2026-01-09: quarantined_share_is_within_limit failed"
+    assert result.message == "2026-01-09: quarantined_share_is_within_limit failed (5 of 5 rows)"
     assert sorted(result.rows_by_day) == [DAYS[0], DAYS[2]]
     assert (result.inserted, result.quarantined) == (10, 0)
     assert count(warehouse, "raw.sensor_reading") == 10
