@@ -153,7 +153,10 @@ def test_too_many_refused_rows_close_the_gate(warehouse: Warehouse) -> None:
 def test_a_broken_table_rule_closes_the_gate(warehouse: Warehouse) -> None:
     twice = [answer(), answer(answer="no", landing_row=2)]
     result = load(warehouse, twice, table=SURVEY_ANSWER)
-    assert (result.status, result.message) == ("closed", "question_is_answered_once_per_submission failed")
+    assert (result.status, result.message) == (
+        "closed",
+        "question_is_answered_once_per_submission failed (1 of 2 rows)",
+    )
     assert count(warehouse, "raw.survey_answer") == 0
 
 
@@ -190,7 +193,7 @@ def check(**given: Any) -> CheckResult:
 @pytest.mark.parametrize(
     ("given", "reasons"),
     [
-        ({}, ["rule failed"]),
+        ({}, ["rule failed (1 of 1 rows)"]),
         ({"scope": "row", "error": "boom"}, ["rule could not be evaluated: boom"]),
         ({"scope": "row"}, []),
         ({"passed": True}, []),
