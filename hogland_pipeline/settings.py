@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from hogland_pipeline.publish_settings import SECTIONS, PublishSettings
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 FEED_NAME = re.compile(r"[a-z][a-z0-9_]*")
 OTHER_SOURCES = ("survey", "uttc_catalogue")
@@ -121,6 +123,7 @@ class Settings(_Frozen):
     feeds: Mapping[str, FeedSettings] = Field(min_length=1)
     survey: SurveySettings
     uttc_catalogue: CatalogueSettings
+    publish: PublishSettings = PublishSettings()
     respondent_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_RESPONDENT_KEY), exclude=True)
 
     @field_validator("timezone")
@@ -216,6 +219,7 @@ def load_settings(
     for name, origin in origins.items():
         if isinstance(origin, dict):
             _complete_origin(path, name, origin, environment)
+    _fetch_database_password(path, document.get("publish"), environment)
     if "data_dir" in document:
         document["data_dir"] = (path.parent / str(document["data_dir"])).resolve()
     try:
@@ -236,6 +240,20 @@ def _complete_origin(path: Path, name: str, origin: dict[str, Any], environment:
         if not environment.get(variable):
             raise SettingsError(f"{path.name}: {name} reads its token from {variable}, which is not set.")
         origin["token"] = environment[variable]
+
+
+def _fetch_database_password(path: Path, publish: Any, environment: Mapping[str, str]) -> None:
+    """The password of ``[publish.postgres]`` from the variable that is named there."""
+    postgres = publish.get("postgres") if isinstance(publish, dict) else None
+    if not isinstance(postgres, dict):
+        return
+    if "password" in postgres:
+        raise SettingsError(f"{path.name}: publish.postgres.password is a secret: name its variable in password_env.")
+    variable = postgres.get("password_env")
+    if isinstance(variable, str):
+        if not environment.get(variable):
+            raise SettingsError(f"{path.name}: publish.postgres reads its password from {variable}, which is not set.")
+        postgres["password"] = environment[variable]
 
 
 def _sentence(path: Path, error: ValidationError) -> str:
@@ -260,5 +278,13 @@ def _sentence(path: Path, error: ValidationError) -> str:
 
 
 def _known_keys() -> list[str]:
-    models = (Settings, TheThingsStackSettings, SmhiSettings, SmhiSeries, SurveySettings, CatalogueSettings)
+    models: tuple[type[BaseModel], ...] = (
+        Settings,
+        TheThingsStackSettings,
+        SmhiSettings,
+        SmhiSeries,
+        SurveySettings,
+        CatalogueSettings,
+        *SECTIONS,
+    )
     return sorted({key for model in models for key in model.model_fields})

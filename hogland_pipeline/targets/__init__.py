@@ -1,0 +1,1 @@
+"""Where releases go beside the DuckDB file and Parquet: a PostgreSQL server, extracts, descriptions for catalogues."""
