@@ -42,4 +42,22 @@ CANONICAL_UNITS: Final = {
     "relative_humidity": "percent",
     "battery_voltage": "V",
     "battery_level": "percent",
+    # Probes on a wire, which need not hang in the air; a device with several numbers them.
+    "probe_temperature": "degC",
+    "probe_temperature_2": "degC",
+    "probe_temperature_3": "degC",
+}
+
+# What a number of a device can be at all, lowest and highest, in canonical units. A number beyond is a damaged or
+# misread payload and is rejected; whether a possible number is plausible here is for the suite to say.
+PHYSICAL_LIMITS: Final[dict[str, tuple[float, float]]] = {
+    "distance": (0.001, 100_000),  # radars reach some tens of metres; nothing is 0 mm away
+    "snow_depth": (0, 1_200),  # 1182 cm at Mount Ibuki in 1927
+    "air_temperature": (-90, 90),
+    "relative_humidity": (0, 110),  # a wet sensor reads somewhat more than saturated
+    "battery_voltage": (0.001, 60),
+    "battery_level": (0, 100),
+    "probe_temperature": (-200, 850),  # Pt100
+    "probe_temperature_2": (-200, 850),
+    "probe_temperature_3": (-200, 850),
 }

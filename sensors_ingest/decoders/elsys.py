@@ -6,7 +6,9 @@ Source: the types listed at https://www.elsys.se/en/elsys-payload/. ``0100e20223
 
 from typing import Final
 
-from sensors_ingest.decoders.type_length_value import Field, Item, TypeLengthValueDecoder
+from sensors_ingest.decoders.fields import Field
+from sensors_ingest.decoders.profile import Profile
+from sensors_ingest.decoders.type_length_value import Item, TypeLengthValueDecoder
 
 TEMPERATURE: Final = Field(
     "air_temperature",
@@ -40,38 +42,40 @@ DISTANCE: Final = Field(
     sentinels=((0, "distance sentinel 0 (no echo)"), (0xFFFF, "distance sentinel 0xFFFF (no echo)")),
 )
 
-DECODER: Final = TypeLengthValueDecoder(
-    {
-        0x01: Item(2, TEMPERATURE),
-        0x02: Item(1, HUMIDITY),
-        0x03: Item(3),  # acceleration
-        0x04: Item(2),  # light
-        0x05: Item(1),  # motion
-        0x06: Item(2),  # carbon dioxide
-        0x07: Item(2, BATTERY),
-        0x08: Item(2),  # analogue 1
-        0x09: Item(6),  # position
-        0x0A: Item(2),  # pulses 1 since the last uplink
-        0x0B: Item(4),  # pulses 1
-        0x0C: Item(2),  # external temperature 1
-        0x0D: Item(1),  # external switch 1
-        0x0E: Item(2, DISTANCE),
-        0x0F: Item(1),  # vibration
-        0x10: Item(4),  # infrared temperature
-        0x11: Item(1),  # occupancy
-        0x12: Item(1),  # water leak
-        0x13: Item(65),  # grid eye
-        0x14: Item(4),  # pressure
-        0x15: Item(2),  # sound
-        0x16: Item(2),  # pulses 2 since the last uplink
-        0x17: Item(4),  # pulses 2
-        0x18: Item(2),  # analogue 2
-        0x19: Item(2),  # external temperature 2
-        0x1A: Item(1),  # external switch 2
-        0x1B: Item(4),  # external analogue, microvolts
-        0x1C: Item(2),  # volatile organic compounds
-        0x3D: Item(4),  # debug
-    },
-    type_width=1,
-    byte_order="big",
+PROFILE: Final = Profile(
+    TypeLengthValueDecoder(
+        {
+            0x01: Item(2, TEMPERATURE),
+            0x02: Item(1, HUMIDITY),
+            0x03: Item(3),  # acceleration
+            0x04: Item(2),  # light
+            0x05: Item(1),  # motion
+            0x06: Item(2),  # carbon dioxide
+            0x07: Item(2, BATTERY),
+            0x08: Item(2),  # analogue 1
+            0x09: Item(6),  # position
+            0x0A: Item(2),  # pulses 1 since the last uplink
+            0x0B: Item(4),  # pulses 1
+            0x0C: Item(2),  # external temperature 1
+            0x0D: Item(1),  # external switch 1
+            0x0E: Item(2, DISTANCE),
+            0x0F: Item(1),  # vibration
+            0x10: Item(4),  # infrared temperature
+            0x11: Item(1),  # occupancy
+            0x12: Item(1),  # water leak
+            0x13: Item(65),  # grid eye
+            0x14: Item(4),  # pressure
+            0x15: Item(2),  # sound
+            0x16: Item(2),  # pulses 2 since the last uplink
+            0x17: Item(4),  # pulses 2
+            0x18: Item(2),  # analogue 2
+            0x19: Item(2),  # external temperature 2
+            0x1A: Item(1),  # external switch 2
+            0x1B: Item(4),  # external analogue, microvolts
+            0x1C: Item(2),  # volatile organic compounds
+            0x3D: Item(4),  # debug
+        },
+        type_width=1,
+        byte_order="big",
+    )
 )

@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors_ingest.decoders import elsys, milesight_em400_tld
+from sensors_ingest.decoders.fields import FAULT_REASONS, NO_TIME
 from sensors_ingest.decoders.profiles import PROFILES
-from sensors_ingest.decoders.type_length_value import FAULT_REASONS, TypeLengthValueDecoder
+from sensors_ingest.decoders.type_length_value import TypeLengthValueDecoder
 
 Numbers = list[tuple[str, int]]
+TABLES = {
+    name: profile.payload for name, profile in PROFILES.items() if isinstance(profile.payload, TypeLengthValueDecoder)
+}
 
 
 def decode(decoder: TypeLengthValueDecoder, *payloads: bytes) -> list[tuple[str, Numbers, bool]]:
@@ -20,10 +23,11 @@ def decode(decoder: TypeLengthValueDecoder, *payloads: bytes) -> list[tuple[str,
     matrix = np.zeros((len(payloads), max([1, *lengths])), np.uint8)
     for row, payload in enumerate(payloads):
         matrix[row, : len(payload)] = list(payload)
-    decoded = decoder.decode(matrix, lengths)
+    decoded = decoder.decode(matrix, lengths, np.zeros(len(payloads), np.int64))
     numbers: list[Numbers] = [[] for _ in payloads]
-    for row, field, raw in zip(decoded.payload, decoded.field, decoded.raw, strict=True):
-        numbers[row].append((decoder.fields[field].quantity, int(raw)))
+    for row, field, raw, seconds in zip(decoded.payload, decoded.field, decoded.raw, decoded.seconds, strict=True):
+        kept = "" if seconds == NO_TIME else f" at {seconds}"
+        numbers[row].append((decoder.fields[field].quantity + kept, int(raw)))
     return [
         (FAULT_REASONS[fault], sorted(found), bool(tilted))
         for fault, found, tilted in zip(decoded.fault, numbers, decoded.is_tilted, strict=True)
@@ -52,13 +56,19 @@ def decode_one_plainly(decoder: TypeLengthValueDecoder, payload: bytes) -> tuple
             number = content[: item.field.width]
             raw = int.from_bytes(number, decoder.byte_order, signed=item.field.is_signed)
             numbers.add((item.field.quantity, raw))
+        for offset, field in item.kept:
+            seconds = int.from_bytes(content[:4], decoder.byte_order)
+            number = content[offset : offset + field.width]
+            raw = int.from_bytes(number, decoder.byte_order, signed=field.is_signed)
+            numbers.add((f"{field.quantity} at {seconds}", raw))
     if len({quantity for quantity, _ in numbers}) < len(numbers):
         return "one quantity twice with different values in payload", [], is_tilted
     return ("" if numbers else "no known quantity in payload"), sorted(numbers), is_tilted
 
 
-ELSYS = elsys.DECODER
-MILESIGHT = milesight_em400_tld.DECODER
+ELSYS = TABLES["elsys"]
+MILESIGHT = TABLES["milesight_em400_tld"]
+EM300 = TABLES["milesight_em300"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +88,35 @@ MILESIGHT = milesight_em400_tld.DECODER
         ),
         (MILESIGHT, "8367e80001 8482410601", [("air_temperature", 232), ("distance", 1601)]),
         (MILESIGHT, "0482c602 8482c60201", [("distance", 710)]),
+        (EM300, "01755C03673401046865", [("air_temperature", 308), ("battery_level", 92), ("relative_humidity", 101)]),
+        (
+            EM300,
+            "20CE9E74466310015D00 03673401",
+            [("air_temperature", 308), ("air_temperature at 1665561758", 272), ("relative_humidity at 1665561758", 93)],
+        ),
+        (
+            TABLES["milesight_em300_di"],
+            "20CE9E74466310015D020000010000 01755C",
+            [("air_temperature at 1665561758", 272), ("battery_level", 92), ("relative_humidity at 1665561758", 93)],
+        ),
+        (
+            TABLES["milesight_em320_th"],
+            "20CE9E74466310015D",
+            [("air_temperature at 1665561758", 272), ("relative_humidity at 1665561758", 93)],
+        ),
+        (TABLES["milesight_em310_udl"], "01755C03824408040000", [("battery_level", 92), ("distance", 2116)]),
+        (TABLES["milesight_em500_udl"], "01756403821E00", [("battery_level", 100), ("distance", 30)]),
+        (TABLES["milesight_em500_pt100"], "01756403671901", [("battery_level", 100), ("probe_temperature", 281)]),
+        (
+            TABLES["milesight_em500_co2"],
+            "01756403671901046873057D670406736827",
+            [("air_temperature", 281), ("battery_level", 100), ("relative_humidity", 115)],
+        ),
+        (
+            TABLES["milesight_em500_smtc"],
+            "01756403671901046873057FF000",
+            [("battery_level", 100), ("probe_temperature", 281)],
+        ),
     ],
 )
 def test_documented_examples(decoder: TypeLengthValueDecoder, payload: str, expected: Numbers) -> None:
@@ -127,10 +166,11 @@ def payloads_like(decoder: TypeLengthValueDecoder) -> st.SearchStrategy[bytes]:
     return st.one_of(st.binary(max_size=242), runs, cut)
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", TABLES)
+@settings(deadline=None, max_examples=50)
 @given(data=st.data())
 def test_any_bytes_as_a_plain_decoder_reads_them(name: str, data: Any) -> None:
-    decoder = PROFILES[name]
+    decoder = TABLES[name]
     payloads = data.draw(st.lists(payloads_like(decoder), max_size=20))
     together = decode(decoder, *payloads)
     assert [(fault, numbers) for fault, numbers, _ in together] == [
@@ -139,6 +179,6 @@ def test_any_bytes_as_a_plain_decoder_reads_them(name: str, data: Any) -> None:
     for payload, (fault, numbers, is_tilted) in zip(payloads, together, strict=True):
         assert fault or is_tilted == decode_one_plainly(decoder, payload)[2]
         for quantity, raw in numbers:
-            [field] = [field for field in decoder.fields if field.quantity == quantity]
+            [field] = [field for field in decoder.fields if field.quantity == quantity.partition(" ")[0]]
             low, high = (-(1 << 15), (1 << 15) - 1) if field.is_signed else (0, (1 << 8 * field.width) - 1)
             assert low <= raw <= high

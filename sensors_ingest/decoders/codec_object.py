@@ -1,0 +1,154 @@
+"""Readings from the object a network server's codec made of a payload, for devices whose bytes we do not know."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sensors_ingest.decoders.fields import (
+    LONGEST_SOURCE_VALUE,
+    NO_TIME,
+    Field,
+    Integers,
+    Numbers,
+    impossible,
+    in_unit,
+    named,
+)
+
+Path = tuple[str, ...]
+
+_NOTHING: Final = np.zeros(0, np.int64)
+NO_OBJECT_FIELD: Final = "no known quantity in decoded object"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A number of the object: ``path`` are its keys from the outside in."""
+
+    path: Path
+    field: Field
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The number at ``path`` is (or is not) ``value``; a number that is missing is neither."""
+
+    path: Path
+    relation: Literal["is", "is_not"]
+    value: float
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Numbers of ``quantities`` are no readings where all ``conditions`` hold; ``reason`` says why."""
+
+    quantities: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Said:
+    """By path: what stands there as text, as a number (NaN where it is none), and whether nothing stands there."""
+
+    text: dict[Path, pa.Array]
+    number: dict[Path, NDArray[np.float64]]
+    is_absent: dict[Path, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class ObjectDecoder:
+    """What the objects of one codec mean. Keys that are not named are ignored; null is the same as absent."""
+
+    entries: tuple[Entry, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields, one an entry."""
+        return tuple(entry.field for entry in self.entries)
+
+    def decode(self, objects: pa.Array) -> Numbers:
+        """The numbers of JSON texts. Never raises on any JSON."""
+        said = self._read(objects)
+        rows = [np.flatnonzero(~said.is_absent[entry.path]) for entry in self.entries]
+        uplink = np.concatenate([_NOTHING, *rows])
+        order = np.argsort(uplink, kind="stable")
+        field = np.repeat(np.arange(len(rows)), [len(each) for each in rows])[order]
+        taken = list(zip(self.entries, rows, strict=True))
+        number = np.concatenate([np.zeros(0), *(said.number[entry.path][of] for entry, of in taken)])[order]
+        texts = [said.text[entry.path].take(pa.array(of)) for entry, of in taken]
+        uplink = uplink[order]
+        value = in_unit(self.fields, field, number)
+        is_empty = np.ones(len(objects), np.int64)
+        is_empty[uplink] = 0
+        return Numbers(
+            self.fields,
+            uplink,
+            field,
+            value,
+            pa.chunked_array(texts, pa.string()).combine_chunks().take(pa.array(order)),
+            pc.coalesce(
+                self._refused(said, uplink, field),
+                self._sentinels(field, number),
+                impossible(self.fields, field, value),
+            ),
+            np.full(len(uplink), NO_TIME),
+            named([None, NO_OBJECT_FIELD], is_empty),
+            np.zeros(len(objects), np.bool_),
+        )
+
+    def _read(self, objects: pa.Array) -> _Said:
+        asked = [condition.path for refusal in self.refusals for condition in refusal.conditions]
+        paths = list(dict.fromkeys([*(entry.path for entry in self.entries), *asked]))
+        columns = ", ".join(
+            f"left(texts[{n}], {LONGEST_SOURCE_VALUE}) AS text_{n}, try_cast(texts[{n}] AS DOUBLE) AS number_{n}"
+            for n in range(1, len(paths) + 1)
+        )
+        with duckdb.connect() as connection:
+            connection.register("uplink", pa.table({"object": objects, "row": np.arange(len(objects))}))
+            table = connection.execute(
+                f"SELECT {columns} FROM (SELECT row, json_extract_string("  # noqa: S608 -- built of declared keys, quoted
+                f"CASE WHEN json_valid(object) THEN object END, [{', '.join(map(_json_path, paths))}]) AS texts"
+                " FROM uplink) ORDER BY row"
+            ).to_arrow_table()
+        text = {path: table[f"text_{n}"].combine_chunks() for n, path in enumerate(paths, 1)}
+        return _Said(
+            text,
+            {path: table[f"number_{n}"].to_numpy() for n, path in enumerate(paths, 1)},
+            {path: pc.is_null(each).to_numpy(zero_copy_only=False) for path, each in text.items()},
+        )
+
+    def _refused(self, said: _Said, uplink: Integers, field: Integers) -> pa.Array:
+        """The reason of the first refusal that holds for each number, or null."""
+        index = np.full(len(uplink), -1)
+        for position, refusal in reversed(list(enumerate(self.refusals))):
+            is_meant = np.array([each.quantity in refusal.quantities for each in self.fields], np.bool_)[field]
+            for condition in refusal.conditions:
+                number = said.number[condition.path][uplink]
+                is_value = number == condition.value
+                is_meant &= ~np.isnan(number) & (is_value if condition.relation == "is" else ~is_value)
+            index[is_meant] = position
+        return named([*(refusal.reason for refusal in self.refusals), None], index)
+
+    def _sentinels(self, field: Integers, number: NDArray[np.float64]) -> pa.Array:
+        index = np.full(len(field), -1)
+        reasons: list[str] = []
+        for position, each in enumerate(self.fields):
+            for sentinel, reason in each.sentinels:
+                index[(field == position) & (number == sentinel)] = len(reasons)
+                reasons.append(reason)
+        return named([*reasons, None], index)
+
+
+def _json_path(path: Path) -> str:
+    """SQL: the path as DuckDB wants it."""
+    keys = "".join("." + json.dumps(key, ensure_ascii=False) for key in path)
+    return "'$" + keys.replace("'", "''") + "'"
