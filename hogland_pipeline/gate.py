@@ -8,7 +8,7 @@ gate and leaves ``raw`` as it was. A closed batch of several days is tried again
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -149,7 +149,8 @@ class _Gate:
         self._collect_refused(checks)
         staged = self._count(f"SELECT count(*) FROM {stage}")
         refused = self._count("SELECT count(*) FROM temp.refused")
-        checks = [*checks, _quarantine_share(self.suite, staged, refused)]
+        rows_by_day = self._rows_by_day(stage)
+        checks = [*checks, _quarantine_share(self.suite, staged, refused, rows_by_day.values())]
         load = Load(
             self.batch.source,
             "passed",
@@ -157,7 +158,7 @@ class _Gate:
             staged=staged,
             quarantined=refused,
             landing_day=landing_day,
-            rows_by_day=self._rows_by_day(stage),
+            rows_by_day=rows_by_day,
         )
         if reasons := closing_reasons(checks):
             return replace(load, status="closed", quarantined=0, rows_by_day={}, message="; ".join(reasons))
@@ -284,8 +285,10 @@ class _Gate:
         return int(row[0])
 
 
-def _quarantine_share(suite: Suite, staged: int, refused: int) -> CheckResult:
-    limit, share = suite.max_quarantine_share or 0.0, refused / staged if staged else 0.0
+def _quarantine_share(suite: Suite, staged: int, refused: int, days: Iterable[DayRows]) -> CheckResult:
+    """The largest share, of the batch and of each of its days: a broken day must not hide among good ones."""
+    limit = suite.max_quarantine_share or 0.0
+    share = max(quarantined / read for read, quarantined in [(max(staged, 1), refused), *map(astuple, days)])
     return CheckResult(
         name=QUARANTINE_SHARE_CHECK,
         column=None,

@@ -365,3 +365,14 @@ def test_a_decoder_that_breaks_leaves_no_open_file(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         spool_candidate(batches(), SENSOR_READING, tmp_path / "candidate.parquet")
+
+
+def test_a_broken_day_does_not_hide_among_good_ones(warehouse: Warehouse) -> None:
+    """Two refused rows are a tenth of the batch, but two thirds of their day."""
+    rows = [
+        *good(20, landing_id="day 8"),
+        reading(landing_id="day 9", observed_at=minutes(100), received_at=minutes(100)),
+        *[reject(landing_id="day 9", landing_row=row) for row in (2, 3)],
+    ]
+    result = load(warehouse, rows, files=[landed(f"day {day.day}", day) for day in DAYS[:2]])
+    assert (result.status, result.closed_days, result.inserted) == ("closed", [DAYS[1]], 20)
