@@ -2,8 +2,9 @@
     The end of every int_kpi_value__<domain>: CTEs with values become rows of fct_kpi_value.
 
     `parts` are names of CTEs. A part has kpi_id, area_type, area_id, period, period_start, period_end, value, n,
-    completeness, value_status, source_vintage and loaded_at, and of the other columns below those that it needs, in any
-    order. Unit, method and source are the registry's unless the part says its own.
+    completeness, value_status, source_vintage and loaded_at, and of the other columns those that it needs, in any order.
+    Unit, method and source are the registry's unless the part says its own. A value is valid from the day its vintage was
+    released (else loaded) until the next vintage of it is; a part whose vintages end together says so in valid_to_date.
 #}
 {% macro kpi_values(parts) -%}
 kpis as (
@@ -13,12 +14,15 @@ kpis as (
 kpi_values as (
     -- No rows: the columns that a part may leave out, null then.
     select
+        null::varchar as value_text,
         null::double as numerator,
         null::double as denominator,
         null::double as lower_bound,
         null::double as upper_bound,
         null::varchar as method_version,
-        null::varchar as source
+        null::varchar as source,
+        null::date as valid_from_date,
+        null::date as valid_to_date
     where false
     {% for part in parts %}
     union all by name
@@ -26,29 +30,59 @@ kpi_values as (
     {% endfor %}
 ),
 
-final as (
+described as (
     select
-        kpi_values.kpi_id,
-        kpi_values.area_type,
-        kpi_values.area_id,
-        kpi_values.period,
-        kpi_values.period_start::date as period_start,
-        kpi_values.period_end::date as period_end,
-        kpi_values.value::double as value,
+        kpi_values.* exclude (method_version, source, valid_from_date),
         kpis.unit,
-        kpi_values.numerator::double as numerator,
-        kpi_values.denominator::double as denominator,
-        kpi_values.n::bigint as n,
-        kpi_values.lower_bound::double as lower_bound,
-        kpi_values.upper_bound::double as upper_bound,
-        kpi_values.completeness::double as completeness,
-        kpi_values.value_status,
         coalesce(kpi_values.method_version, kpis.method_version) as method_version,
         coalesce(kpi_values.source, kpis.source) as source,
-        kpi_values.source_vintage,
-        kpi_values.loaded_at
+        coalesce(
+            kpi_values.valid_from_date, {{ local_day('kpi_values.loaded_at') }}, kpi_values.period_end
+        )::date as valid_from_date
     from kpi_values
-    inner join kpis on kpi_values.kpi_id = kpis.kpi_id
+    -- A value of no registered indicator stays, without a unit, and fails the test of the relationship.
+    left join kpis on kpi_values.kpi_id = kpis.kpi_id
+),
+
+dated as (
+    select
+        * exclude (valid_to_date),
+        coalesce(
+            valid_to_date,
+            lead(valid_from_date) over (
+                partition by kpi_id, area_type, area_id, period, method_version
+                order by valid_from_date, source_vintage
+            )
+        ) as valid_to_date
+    from described
+),
+
+final as (
+    select
+        kpi_id,
+        area_type,
+        area_id,
+        period,
+        period_start::date as period_start,
+        period_end::date as period_end,
+        value::double as value,
+        value_text,
+        unit,
+        numerator::double as numerator,
+        denominator::double as denominator,
+        n::bigint as n,
+        lower_bound::double as lower_bound,
+        upper_bound::double as upper_bound,
+        completeness::double as completeness,
+        value_status,
+        method_version,
+        source,
+        source_vintage,
+        valid_from_date,
+        valid_to_date,
+        valid_to_date is null as is_latest,
+        loaded_at
+    from dated
 )
 
 select * from final

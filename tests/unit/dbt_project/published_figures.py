@@ -1,8 +1,8 @@
 """Published figures of the five municipalities, to build and to compare with.
 
-Emissions: national emission database, SMHI, CC BY 4.0 (tonnes a year, by municipality code and year; ``0000`` is the
-sum of all 290 municipalities), in the vintages of 2024-12 (CO2), 2026-02 and 2026-06 (greenhouse gases, CO2e). Results: the
-open calculations of Klimatkollen on these vintages (Apache-2.0 and MIT).
+Emissions: national emission database, SMHI, CC BY 4.0 (tonnes a year, by municipality code and year), in the vintages
+of 2024-12 (CO2), 2026-02 and 2026-06 (greenhouse gases, CO2e). Results: the open calculations of Klimatkollen on these
+vintages (Apache-2.0 and MIT).
 """
 
 from typing import Any
@@ -59,16 +59,6 @@ CO2_2024_12: Series = {
         2020: 64185.907,
         2021: 65908.219,
         2022: 63794.428,
-    },
-    "0000": {
-        2015: 40790764.884,
-        2016: 40786491.088,
-        2017: 39779752.994,
-        2018: 39313976.38,
-        2019: 38512204.704,
-        2020: 34227659.462,
-        2021: 36107796.361,
-        2022: 33854190.356,
     },
 }
 GHG_2026_02: Series = {

@@ -138,7 +138,7 @@ class TestSecondBuild:
 
     def test_nothing_new_changes_nothing(self, build: Build) -> None:
         before = build.content()
-        assert len(before) == 8
+        assert all(before[mart] for mart in ("dim_kpi", "fct_kpi_value", "kpi_operations__daily_snow"))
         assert not build.dbt("run")
         assert build.content() == before
         assert self.rebuilt_days(build) == {"hourly": [], "daily": []}

@@ -1,8 +1,8 @@
 """Methods A and B against the published figures of the five municipalities.
 
-All 290 municipalities are loaded where the recorded data lies beside the repository, else the five with the national
-total. The published inputs are rounded to 0.001 t and their results were calculated before that, so that a sum over 25
-years can differ by some hundredths of a tonne; every other figure is equal to its last digit.
+All 290 municipalities are loaded where the recorded data lies beside the repository, else the five (the total of all
+is a seed). The published inputs are rounded to 0.001 t and their results were calculated before that, so that a sum
+over 25 years can differ by some hundredths of a tonne; every other figure is equal to its last digit.
 """
 
 from __future__ import annotations

@@ -9,23 +9,29 @@
 
 with totals as (
     select * from {{ ref('int_emission__published') }}
-    where substance = 'CO2' and sector = 'total' and value_status = 'observed' and year >= 2015
+    where
+        substance = 'CO2' and sector = 'total' and value_status = 'observed' and year >= 2015
+        and area_type = 'municipality'
+),
+
+published_totals as (
+    select * from {{ ref('municipal_emission_totals') }}
+    where substance = 'CO2'
 ),
 
 nation_by_year as (
     select
-        vintage,
-        year,
-        -- Where the vintage has no figure for the country, all municipalities together are the country.
-        coalesce(
-            sum(emissions_t) filter (area_type = 'country'),
-            if(
-                count(*) filter (area_type = 'municipality') = {{ n_municipalities }},
-                sum(emissions_t) filter (area_type = 'municipality'), null
-            )
+        totals.vintage,
+        totals.year,
+        if(
+            count(*) = {{ n_municipalities }}, sum(totals.emissions_t), any_value(published_totals.emissions_t)
         ) as national_emissions_t
     from totals
-    group by vintage, year
+    left join published_totals
+        on
+            totals.vintage = published_totals.vintage
+            and totals.year = published_totals.year
+    group by totals.vintage, totals.year
 ),
 
 nation as (

@@ -28,4 +28,43 @@ survey_shares as (
         and subgroup != 'not_stated'
 ),
 
-{{ kpi_values(['survey_shares']) }}
+passed_through as (
+    select * exclude (domain) from {{ ref('int_indicator__passed_through') }}
+    where domain = 'digitalisation'
+),
+
+-- Six questions answered 0, 1 or 2; at least four of them, or there is no index.
+welfare_tech_answers as (
+    select
+        area_type,
+        area_id,
+        year,
+        avg(value) filter (value_status = 'observed') as mean_answer,
+        count_if(value_status = 'observed') as n,
+        max(vintage) as source_vintage,
+        max(released_date) as valid_from_date,
+        max(ingested_at) as loaded_at
+    from {{ ref('int_indicator__measured') }}
+    where measure = 'welfare_tech_answer' and is_latest
+    group by area_type, area_id, year
+),
+
+welfare_tech_index as (
+    select
+        'welfare_tech_index' as kpi_id,
+        area_type,
+        area_id,
+        year::varchar as period,
+        make_date(year, 1, 1) as period_start,
+        make_date(year, 12, 31) as period_end,
+        if(n >= 4, 100 * mean_answer / 2, null) as value,
+        n,
+        n / 6 as completeness,
+        if(n >= 4, 'observed', 'missing') as value_status,
+        source_vintage,
+        valid_from_date,
+        loaded_at
+    from welfare_tech_answers
+),
+
+{{ kpi_values(['survey_shares', 'passed_through', 'welfare_tech_index']) }}

@@ -2,25 +2,46 @@ with definitions as (
     select * from {{ ref('kpi_definitions') }}
 ),
 
-final as (
+kpi_values as (
+    select * from {{ ref('fct_kpi_value') }}
+    where value_status != 'missing'
+),
+
+counted as (
     select
         kpi_id,
-        name_sv,
-        name_en,
-        definition,
-        unit,
-        grain,
-        source,
-        direction,
-        domain,
-        owner,
-        method_version,
-        refresh_interval,
-        target,
-        target_reason,
-        value_status,
-        value_status = 'published' as is_published
+        count(*) as values_count,
+        max(period_end) as last_period_end
+    from kpi_values
+    group by kpi_id
+),
+
+final as (
+    select
+        definitions.kpi_id,
+        definitions.name_sv,
+        definitions.name_en,
+        definitions.definition,
+        definitions.unit,
+        definitions.grain,
+        definitions.source,
+        definitions.direction,
+        definitions.domain,
+        definitions.owner,
+        definitions.method_version,
+        definitions.refresh_interval,
+        definitions.target,
+        definitions.target_reason,
+        case
+            when counted.kpi_id is not null then 'published'
+            when definitions.value_status = 'published' then 'no value yet: the source has delivered none'
+            else definitions.value_status
+        end as value_status,
+        counted.kpi_id is not null as is_published,
+        coalesce(counted.values_count, 0) as values_count,
+        counted.last_period_end
     from definitions
+    left join counted on definitions.kpi_id = counted.kpi_id
 )
 
 select * from final

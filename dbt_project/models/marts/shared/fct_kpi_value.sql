@@ -1,12 +1,25 @@
-{% set domains = ['operations', 'digitalisation', 'twin'] %}
+{% set domains = ['operations', 'digitalisation', 'twin', 'climate'] %}
 
-with final as (
+with kpi_values as (
     {% for domain in domains %}
     select * from {{ ref('int_kpi_value__' ~ domain) }}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
+),
+
+municipalities as (
+    select * from {{ ref('municipalities') }}
+),
+
+-- Other municipalities, counties and the country are there to compare with: kpi_benchmark has them.
+final as (
+    select *
+    from kpi_values
+    where
+        area_type not in ('municipality', 'region', 'country', 'group')
+        or area_id in (select municipalities.municipality_code from municipalities)
 )
 
 -- The columns of a set operation are beyond the linter.
 select * from final  -- noqa: AM04
-order by kpi_id, area_type, area_id, period, method_version, source_vintage
+order by kpi_id, area_type, area_id, period, method_version, valid_from_date, source_vintage
