@@ -46,6 +46,24 @@ CANONICAL_UNITS: Final = {
     "probe_temperature": "degC",
     "probe_temperature_2": "degC",
     "probe_temperature_3": "degC",
+    # Weather: SMHI, road weather, twins. An hour's and a day's amount are different quantities.
+    "air_temperature_daily_mean": "degC",
+    "dew_point": "degC",
+    "road_surface_temperature": "degC",
+    "road_snow_depth": "mm",
+    "precipitation_hourly": "mm",
+    "precipitation_daily": "mm",
+    "wind_speed": "m/s",
+    # Meters: what passed in the hour, day or month that begins at the time of observation.
+    "energy": "kWh",
+    "energy_daily": "kWh",
+    "energy_monthly": "kWh",
+    "flow": "m3",
+    "flow_daily": "m3",
+    "flow_monthly": "m3",
+    # Rooms
+    "carbon_dioxide": "ppm",
+    "sound_level": "dB(A)",
 }
 
 # What a number of a device can be at all, lowest and highest, in canonical units. A number beyond is a damaged or

@@ -1,0 +1,170 @@
+"""From what a feed said to candidate readings: units, sentinels, times and qualities, in bulk and the same for all.
+
+A feed's SQL yields one row a value with the columns of ``SAID``, all as the source wrote it; what it knows to be wrong
+already carries a ``reject_reason``. ``complete`` turns them into ``READING_SCHEMA``.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from sensors_ingest.landing import LandedFile
+from sensors_ingest.readings import READING_SCHEMA
+from sensors_ingest.units import Scale
+
+LONGEST_SOURCE_ROW: Final = 4000
+ROWS_PER_BATCH: Final = 100_000
+# Observations are not older than weather stations, and further off is a misread date.
+BELIEVABLE: Final = "BETWEEN TIMESTAMPTZ '1850-01-01' AND TIMESTAMPTZ '2100-01-01'"
+
+SAID: Final = {
+    "landing_row": "BIGINT",  # from 1
+    "sensor_id": "VARCHAR",
+    "quantity_said": "VARCHAR",  # the name in a Scale
+    "observed_at": "TIMESTAMPTZ",  # null when it cannot be read
+    "value_said": "VARCHAR",
+    "unit_said": "VARCHAR",  # null for the scale's default
+    "quality_said": "VARCHAR",
+    "received_at": "TIMESTAMPTZ",  # null for when the file was received
+    "reject_reason": "VARCHAR",
+    "source_row": "VARCHAR",  # what a reject keeps
+}
+
+
+def open_connection(scales: Sequence[Scale]) -> duckdb.DuckDBPyConnection:
+    """A database in memory, in UTC, with the table ``scale``: a row for each quantity and unit that a feed may say."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    rows = [
+        {
+            "said": scale.said,
+            "unit_said": said,
+            "source_unit": unit,
+            "quantity": scale.quantity,
+            "unit": scale.unit,
+            "factor": scale.conversions[unit][0],
+            "shift": scale.conversions[unit][1],
+            "sentinels": list(map(float, scale.sentinels)),
+            "lowest": scale.lowest,
+            "highest": scale.highest,
+        }
+        for scale in scales
+        for said, unit in _units_said(scale)
+    ]
+    connection.register("scale_rows", pa.Table.from_pylist(rows, schema=_SCALE_SCHEMA))
+    connection.execute("CREATE TEMP TABLE scale AS FROM scale_rows")
+    connection.unregister("scale_rows")
+    return connection
+
+
+_SCALE_SCHEMA: Final = pa.schema(
+    [
+        ("said", pa.string()),
+        ("unit_said", pa.string()),
+        ("source_unit", pa.string()),
+        ("quantity", pa.string()),
+        ("unit", pa.string()),
+        ("factor", pa.float64()),
+        ("shift", pa.float64()),
+        ("sentinels", pa.list_(pa.float64())),
+        ("lowest", pa.float64()),
+        ("highest", pa.float64()),
+    ]
+)
+
+
+def _units_said(scale: Scale) -> Iterator[tuple[str, str]]:
+    yield from ((unit, unit) for unit in scale.conversions)
+    if scale.default_unit is not None:
+        yield "", scale.default_unit
+
+
+def complete(
+    connection: duckdb.DuckDBPyConnection,
+    feed: str,
+    file: LandedFile,
+    said: str,
+    qualities: Mapping[str, str],
+) -> Iterator[pa.RecordBatch]:
+    """Candidate readings of the query ``said``. Codes that are not in ``qualities`` are ``unverified``."""
+    query = _COMPLETE.format(
+        said=said, feed=quoted(feed), quality=_quality(qualities), believable=BELIEVABLE, longest=LONGEST_SOURCE_ROW
+    )
+    parameters = {"landing_id": file.landing_id, "received_at": file.received_at, "fetched_at": file.fetched_at}
+    reader = connection.execute(query, parameters).to_arrow_reader(ROWS_PER_BATCH)
+    for batch in reader:
+        yield batch.cast(READING_SCHEMA)
+
+
+# A time of receipt decides which value is the latest, for ever: one from the future is not believed.
+_COMPLETE: Final = """
+    WITH said AS ({said}),
+    scaled AS (
+        SELECT said.*, scale.quantity, scale.unit, scale.source_unit, factor, shift, sentinels, lowest, highest,
+               try_cast(value_said AS DOUBLE) AS number,
+               CASE WHEN scale.quantity IS NOT NULL THEN round(number * factor + shift, 6) END AS scaled
+        FROM said LEFT JOIN scale
+          ON scale.said = said.quantity_said AND scale.unit_said = coalesce(said.unit_said, '')
+    ),
+    judged AS (
+        SELECT * EXCLUDE (reject_reason),
+               CASE
+                   WHEN reject_reason IS NOT NULL THEN reject_reason
+                   WHEN coalesce(sensor_id, '') = '' THEN 'no sensor'
+                   WHEN quantity_said IS NULL THEN 'no quantity'
+                   WHEN NOT coalesce(observed_at {believable}, false) THEN 'the time cannot be read'
+                   WHEN coalesce(trim(value_said), '') = '' THEN 'no value'
+                   WHEN number IS NULL OR NOT isfinite(number)
+                       THEN 'value ' || left(value_said, 100) || ' is not a number'
+                   WHEN quantity IS NULL AND quantity_said NOT IN (SELECT said FROM scale)
+                       THEN 'quantity ' || left(quantity_said, 100) || ' is not one of this feed'
+                   WHEN quantity IS NULL
+                       THEN concat('unit ', coalesce(left(unit_said, 100), '(none)'), ' of ', quantity_said, ' unknown')
+                   WHEN list_contains(sentinels, number) THEN 'sentinel ' || value_said || ' (no value)'
+                   WHEN scaled < lowest OR scaled > highest
+                       THEN 'value ' || value_said || ' is not between ' || coalesce(lowest::VARCHAR, 'any')
+                            || ' and ' || coalesce(highest::VARCHAR, 'any') || ' ' || unit
+               END AS reject_reason
+        FROM scaled
+    )
+    SELECT {feed} AS feed, nullif(sensor_id, '') AS sensor_id, coalesce(quantity, quantity_said) AS quantity,
+           observed_at, CASE WHEN reject_reason IS NULL THEN scaled END AS value, unit, value_said AS source_value,
+           coalesce(unit_said, source_unit) AS source_unit, {quality} AS quality, quality_said AS source_quality,
+           CASE
+               WHEN received_at BETWEEN TIMESTAMPTZ '2000-01-01' AND $fetched_at + INTERVAL 1 DAY THEN received_at
+               ELSE $received_at
+           END AS received_at,
+           0::SMALLINT AS precedence, NULL::VARCHAR AS uplink_key, $landing_id AS landing_id, landing_row,
+           reject_reason,
+           CASE WHEN reject_reason IS NOT NULL THEN left(trim(source_row, E' \\t\\r\\n'), {longest}) END AS source_row
+    FROM judged
+"""
+
+
+def _quality(qualities: Mapping[str, str]) -> str:
+    cases = "".join(f" WHEN {quoted(code.lower())} THEN {quoted(quality)}" for code, quality in qualities.items())
+    return f"CASE lower(quality_said){cases} ELSE 'unverified' END" if cases else "'unverified'"
+
+
+def quoted(text: str) -> str:
+    """``text`` as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def has_offset(text: str) -> str:
+    """SQL: whether the time of day ``text`` says how far it is from UTC."""
+    signs = " OR ".join(f"{text}[-{place}] IN ('+', '-')" for place in (6, 5, 3))
+    return f"(length({text}) > 16 AND (right({text}, 1) IN ('Z', 'z') OR {signs}))"
+
+
+def moment(text: str) -> str:
+    """SQL: the instant that ``text`` tells, within ``BELIEVABLE``; null without an offset, which none may guess."""
+    return f"CASE WHEN {has_offset(text)} AND try_cast({text} AS TIMESTAMPTZ) {BELIEVABLE} THEN {text}::TIMESTAMPTZ END"
+
+
+def fingerprint(*parts: object) -> str:
+    """A short name for settings on which decoding depends: files decoded with others are decoded again."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
