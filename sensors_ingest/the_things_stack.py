@@ -5,20 +5,19 @@ one JSON object a line. Files: ``YYYY-MM-DD*.ndjson`` or ``.ndjson.gz``, the dat
 How uplinks become readings is in ``uplinks.py``.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from sensors_ingest import http, uplinks
+from sensors_ingest import deliveries, http, uplinks
+from sensors_ingest.candidates import fingerprint
+from sensors_ingest.days import local_day
 from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.devices import Device
 from sensors_ingest.landing import LandedFile, Landing
@@ -42,12 +41,16 @@ class TheThingsStack:
     application: str = ""
     timezone: str = "Europe/Stockholm"
     page_size: int = 1000
-    decoder_version: str = "1"
 
     def __post_init__(self) -> None:
         unknown = {device.decoder for device in self.devices} - PROFILES.keys()
         if unknown:
             raise ValueError(f"No decoder profile is called {', '.join(sorted(unknown))}.")
+
+    @property
+    def decoder_version(self) -> str:
+        """Changes when decoding or the device list does: uplinks of a device that is added later load again."""
+        return f"1-{fingerprint(sorted(self.devices, key=lambda device: device.sensor_id))}"
 
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]:
         """Land what was delivered on ``days``, one file a day (several when the folder holds several).
@@ -71,7 +74,7 @@ class TheThingsStack:
         wanted = set(days)
         delivered = [(self._day_of(path), path) for path in _delivered_files(http.folder_path(self.name, origin))]
         return [
-            landing.write(self.name, self._content(path), address=path.name, suffix="ndjson", day=day)
+            landing.write(self.name, deliveries.content(self.name, path), address=path.name, suffix="ndjson", day=day)
             for day, path in delivered
             if day in wanted
         ]
@@ -82,14 +85,6 @@ class TheThingsStack:
         except ValueError:
             reason = "the file name does not start with the day of delivery, YYYY-MM-DD"
             raise http.SourceUnreachable(self.name, str(path), reason) from None
-
-    def _content(self, path: Path) -> Iterator[bytes]:
-        try:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                while chunk := file.read(http.CHUNK_BYTES):
-                    yield chunk
-        except (OSError, EOFError, zlib.error) as error:
-            raise http.SourceUnreachable(self.name, str(path), f"the file cannot be read ({error})") from error
 
     def _land_answers(self, landing: Landing, origin: http.HttpOrigin, days: Sequence[date]) -> list[LandedFile]:
         application = quote(self.application, safe="")
@@ -181,13 +176,6 @@ class _Page:
 
     def _broken(self, reason: str) -> http.SourceUnreachable:
         return http.SourceUnreachable(self._source, self._address, reason)
-
-
-def local_day(day: date, timezone: str) -> tuple[datetime, datetime]:
-    """[midnight, next midnight) of a local day: 23, 24 or 25 hours."""
-    zone = ZoneInfo(timezone)
-    start = datetime.combine(day, time.min, zone)
-    return start, datetime.combine(day + timedelta(days=1), time.min, zone)
 
 
 def _delivered_files(folder: Path) -> list[Path]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from sensors_ingest.days import local_day
 from sensors_ingest.devices import Device
 from sensors_ingest.http import Folder, HttpOrigin, SourceUnreachable
 from sensors_ingest.landing import Landing
-from sensors_ingest.the_things_stack import TheThingsStack, local_day
+from sensors_ingest.the_things_stack import TheThingsStack
 from tests.servers import Answer, Request, Scripted, StorageIntegration, serve, things_stack_error
 
 DAY = date(2026, 1, 5)
@@ -47,6 +48,14 @@ def lines_of(landing: Landing, source: TheThingsStack, day: date = DAY) -> list[
 def test_device_with_an_unknown_decoder_is_refused() -> None:
     with pytest.raises(ValueError, match="No decoder profile is called elysian"):
         TheThingsStack("uplinks", Folder(Path()), (Device("A81758FFFE04A001", "elysian"),))
+
+
+def test_another_device_list_is_another_decoder() -> None:
+    one, two = Device("A81758FFFE04A001", "elsys"), Device("A81758FFFE04A002", "elsys")
+    versions = [
+        TheThingsStack("uplinks", Folder(Path()), devices).decoder_version for devices in [(one,), (one, two), (two, one)]
+    ]
+    assert versions[0] != versions[1] == versions[2]
 
 
 def test_folder_lands_the_days_asked_for_uncompressed(tmp_path: Path, landing: Landing) -> None:
