@@ -1,0 +1,1 @@
+"""The push service: messages that network servers send by themselves, to disk before they are acknowledged."""
