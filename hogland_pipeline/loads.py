@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -81,6 +81,54 @@ class Load:
     def closed_days(self) -> list[date]:
         """Days that were refused when the batch was tried day by day."""
         return [day.landing_day for day in self.days if day.status == "closed" and day.landing_day]
+
+
+def windows_of(files: Sequence[LandedFile], window_bytes: int) -> list[list[LandedFile]]:
+    """``files`` in their order of days, cut into windows of about ``window_bytes`` of what the source sent.
+
+    A day is never cut: it is the unit that the gate lets in or refuses.
+    """
+    windows: list[list[LandedFile]] = []
+    size, last_day = 0, None
+    for file in sorted(files, key=lambda file: (file.day or date.min, file.fetched_at, file.landing_id)):
+        is_new_day = file.day is None or file.day != last_day
+        if not windows or (is_new_day and size + file.size > window_bytes):
+            windows.append([])
+            size = 0
+        windows[-1].append(file)
+        size, last_day = size + file.size, file.day
+    return windows
+
+
+def combined(loads: Sequence[Load]) -> Load:
+    """Several windows of one source as one load: closed when any of them is, checks added up by name."""
+    first, *others = loads
+    if not others:
+        return first
+    by_name: dict[str, list[CheckResult]] = {}
+    for load in loads:
+        for check in load.checks:
+            by_name.setdefault(check.name, []).append(check)
+    return Load(
+        first.source,
+        "closed" if any(load.status == "closed" for load in loads) else "passed",
+        [_combined_check(results) for results in by_name.values()],
+        staged=sum(load.staged for load in loads),
+        inserted=sum(load.inserted for load in loads),
+        revised=sum(load.revised for load in loads),
+        unchanged=sum(load.unchanged for load in loads),
+        quarantined=sum(load.quarantined for load in loads),
+        message="; ".join(load.message for load in loads if load.message),
+        days=[day for load in loads for day in load.days],
+        rows_by_day={day: rows for load in loads for day, rows in load.rows_by_day.items()},
+    )
+
+
+def _combined_check(results: Sequence[CheckResult]) -> CheckResult:
+    told = next((result for result in results if not result.passed), results[0])
+    evaluated, failing = sum(r.evaluated_rows for r in results), sum(r.failing_rows for r in results)
+    share = failing / evaluated if evaluated else 0.0
+    return replace(told, evaluated_rows=evaluated, failing_rows=failing, failing_share=share)
 
 
 def files_to_load(

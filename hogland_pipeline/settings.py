@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,7 +22,11 @@ from pydantic import (
     model_validator,
 )
 
-from hogland_pipeline.publish_settings import SECTIONS, PublishSettings
+from hogland_pipeline import indicator_settings, listen_settings, publish_settings
+from hogland_pipeline.indicator_settings import INDICATOR_SOURCES, IndicatorSettings
+from hogland_pipeline.listen_settings import ListenerSettings, PushableSettings, complete_listen
+from hogland_pipeline.origin_settings import OriginSettings, Section
+from hogland_pipeline.publish_settings import PublishSettings
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 FEED_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -35,27 +38,8 @@ class SettingsError(Exception):
     """A mistake in the configuration, told in one sentence."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OriginSettings(_Frozen):
-    """Where a source is: a ``folder``, or a ``url`` with the name of the variable that holds its token."""
-
-    folder: Path | None = None
-    url: str | None = Field(default=None, pattern=r"^https?://")
-    token_env: str | None = None
-    token: SecretStr | None = Field(default=None, exclude=True)
-
-    @model_validator(mode="after")
-    def _exactly_one_place(self) -> Self:
-        if (self.folder is None) == (self.url is None):
-            raise ValueError("needs either a folder or a url, and not both")
-        return self
-
-
-class TheThingsStackSettings(OriginSettings):
-    """An application on The Things Stack with Storage Integration; ``application`` is needed with a ``url``."""
+class TheThingsStackSettings(PushableSettings):
+    """An application on The Things Stack: pushed, or with Storage Integration, whose ``url`` needs ``application``."""
 
     kind: Literal["the_things_stack"]
     application: str | None = None
@@ -67,7 +51,19 @@ class TheThingsStackSettings(OriginSettings):
         return self
 
 
-class SmhiSeries(_Frozen):
+class ChirpStackSettings(PushableSettings):
+    """An application on ChirpStack, version 4 or 3: pushed, or as files in a folder."""
+
+    kind: Literal["chirpstack"]
+
+    @model_validator(mode="after")
+    def _cannot_be_asked(self) -> Self:
+        if self.url is not None:
+            raise ValueError("ChirpStack keeps no uplinks to ask for: it needs listen or a folder")
+        return self
+
+
+class SmhiSeries(Section):
     """One SMHI metobs series: parameter number and station number."""
 
     parameter: int
@@ -81,7 +77,7 @@ class SmhiSettings(OriginSettings):
     series: tuple[SmhiSeries, ...] = Field(min_length=1)
 
 
-FeedSettings = Annotated[TheThingsStackSettings | SmhiSettings, Field(discriminator="kind")]
+FeedSettings = Annotated[TheThingsStackSettings | ChirpStackSettings | SmhiSettings, Field(discriminator="kind")]
 
 
 class SurveySettings(OriginSettings):
@@ -110,8 +106,9 @@ class CatalogueSettings(OriginSettings):
     delay_seconds: float = Field(default=1.0, ge=0)
 
 
-class Settings(_Frozen):
-    """Everything the platform can be told. Paths are absolute once loaded; ``as_of`` replaces the clock's today."""
+class Settings(Section):
+    """Everything the platform can be told. Paths are absolute once loaded; ``as_of`` replaces the clock's today.
+    ``window_bytes`` is how much of what a source sent is loaded at a time."""
 
     data_dir: Path
     timezone: str = "Europe/Stockholm"
@@ -119,10 +116,14 @@ class Settings(_Frozen):
     as_of: date | None = None
     owner: str = Field(default="team:hogland-data", pattern=r"^(team:|[^@]+@[^@]+$)")
     catch_up_days: int = Field(default=60, ge=1)
+    window_bytes: int = Field(default=256_000_000, ge=1)
     kept_releases: int = Field(default=7, ge=1)
     feeds: Mapping[str, FeedSettings] = Field(min_length=1)
+    listener: ListenerSettings = ListenerSettings()
+    decoder_profiles: Path | None = None
     survey: SurveySettings
     uttc_catalogue: CatalogueSettings
+    indicators: IndicatorSettings = IndicatorSettings()
     publish: PublishSettings = PublishSettings()
     respondent_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_RESPONDENT_KEY), exclude=True)
 
@@ -141,7 +142,7 @@ class Settings(_Frozen):
         for name in feeds:
             if not FEED_NAME.fullmatch(name):
                 raise ValueError(f"'{name}' must be lower-case letters, digits and underscores")
-            if name in OTHER_SOURCES:
+            if name in (*OTHER_SOURCES, *INDICATOR_SOURCES):
                 raise ValueError(f"'{name}' is the name of another source")
         return feeds
 
@@ -214,12 +215,16 @@ def load_settings(
         document["respondent_key"] = environment["HOGLAND_RESPONDENT_KEY"]
     elif "respondent_key" in document:
         raise SettingsError(f"{path.name}: respondent_key is a secret: set HOGLAND_RESPONDENT_KEY instead.")
-    feeds = document.get("feeds")
-    origins = {key: document.get(key) for key in OTHER_SOURCES} | (feeds if isinstance(feeds, dict) else {})
+    origins = {key: document.get(key) for key in OTHER_SOURCES}
+    for section in ("feeds", "indicators"):
+        entries = document.get(section)
+        origins |= entries if isinstance(entries, dict) else {}
     for name, origin in origins.items():
         if isinstance(origin, dict):
             _complete_origin(path, name, origin, environment)
     _fetch_database_password(path, document.get("publish"), environment)
+    if isinstance(document.get("decoder_profiles"), str):
+        document["decoder_profiles"] = (path.parent / document["decoder_profiles"]).resolve()
     if "data_dir" in document:
         document["data_dir"] = (path.parent / str(document["data_dir"])).resolve()
     try:
@@ -236,6 +241,8 @@ def _complete_origin(path: Path, name: str, origin: dict[str, Any], environment:
         if isinstance(origin.get(key), str):
             origin[key] = (path.parent / origin[key]).resolve()
     variable = origin.get("token_env")
+    if mistake := complete_listen(path.parent, origin.get("listen"), environment):
+        raise SettingsError(f"{path.name}: {name}.listen.{mistake}.")
     if isinstance(variable, str) and origin.get("url"):
         if not environment.get(variable):
             raise SettingsError(f"{path.name}: {name} reads its token from {variable}, which is not set.")
@@ -261,7 +268,7 @@ def _sentence(path: Path, error: ValidationError) -> str:
     # A misspelt key is also a missing one; the misspelling is the better hint.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     # pydantic puts the kind of a feed into the path; it is no key of the file.
-    place = [str(part) for part in first["loc"] if part not in ("the_things_stack", "smhi_metobs")]
+    place = [str(part) for part in first["loc"] if part not in ("the_things_stack", "chirpstack", "smhi_metobs")]
     key = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(place[-1], _known_keys(), n=1)
@@ -281,10 +288,13 @@ def _known_keys() -> list[str]:
     models: tuple[type[BaseModel], ...] = (
         Settings,
         TheThingsStackSettings,
+        ChirpStackSettings,
         SmhiSettings,
         SmhiSeries,
         SurveySettings,
         CatalogueSettings,
-        *SECTIONS,
+        *indicator_settings.SECTIONS,
+        *listen_settings.SECTIONS,
+        *publish_settings.SECTIONS,
     )
     return sorted({key for model in models for key in model.model_fields})

@@ -1,0 +1,103 @@
+"""A backfill is loaded a window at a time, and ends as if it had been loaded at once."""
+
+import base64
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hogland_pipeline.gate import load_files
+from hogland_pipeline.loads import Load, combined, windows_of
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.settings import load_settings
+from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
+from sensors_ingest.devices import Device
+from sensors_ingest.http import Folder
+from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.the_things_stack import TheThingsStack
+
+DAYS = [date(2026, 1, 8) + timedelta(days=number) for number in range(4)]
+SENSOR = "A81758FFFE04A001"
+
+
+def landed(name: str, day: date | None, size: int) -> LandedFile:
+    return LandedFile(name, "feed", Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), None, day, size)
+
+
+@pytest.mark.parametrize(
+    ("window_bytes", "expected"),
+    [
+        (1000, [["a", "b", "c", "d"]]),
+        (60, [["a", "b"], ["c", "d"]]),
+        (1, [["a", "b"], ["c"], ["d"]]),
+    ],
+)
+def test_windows_hold_whole_days_up_to_a_size(window_bytes: int, expected: list[list[str]]) -> None:
+    files = [landed("d", DAYS[2], 30), landed("a", DAYS[0], 30), landed("c", DAYS[1], 30), landed("b", DAYS[0], 30)]
+    assert [[file.landing_id for file in window] for window in windows_of(files, window_bytes)] == expected
+
+
+def test_snapshots_are_cut_between_any_two() -> None:
+    files = [landed("a", None, 30), landed("b", None, 30)]
+    assert [len(window) for window in windows_of(files, 30)] == [1, 1]
+
+
+def test_one_closed_window_closes_the_whole() -> None:
+    whole = combined(
+        [Load("feed", "passed", inserted=3), Load("feed", "closed", message="why"), Load("feed", "passed")]
+    )
+    assert (whole.status, whole.inserted, whole.message) == ("closed", 3, "why")
+
+
+def uplink(day: date, frame: int, payload: str = "0100e20223070e27") -> str:
+    received_at = (datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=2, minutes=10 * frame)).isoformat()
+    message = {
+        "session_key_id": str(day),
+        "f_port": 5,
+        "f_cnt": frame,
+        "frm_payload": base64.b64encode(bytes.fromhex(payload)).decode(),
+        "rx_metadata": [{"time": received_at}],
+        "received_at": received_at,
+    }
+    envelope = {"end_device_ids": {"dev_eui": SENSOR}, "received_at": received_at, "uplink_message": message}
+    return json.dumps({"result": envelope})
+
+
+def load(
+    tmp_path: Path, name: str, window_bytes: int, broken: date | None = None
+) -> tuple[Load, list[tuple[object, ...]]]:
+    settings = load_settings(data_dir=tmp_path / name).model_copy(update={"window_bytes": window_bytes})
+    folder = tmp_path / f"{name}-drop"
+    folder.mkdir()
+    for day in DAYS:
+        lines = ["{broken" if day == broken else uplink(day, frame) for frame in range(20)]
+        (folder / f"{day}.ndjson").write_text("\n".join(lines), encoding="utf-8")
+    source = TheThingsStack("uplinks", Folder(folder), (Device(SENSOR, "elsys"),))
+    bound = BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
+    landing, warehouse = Landing(settings.landing_dir), Warehouse(settings.warehouse_path)
+    outcome = load_files(warehouse, bound, landing, source.fetch(landing, DAYS), "run", settings)
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT feed, sensor_id, quantity, observed_at, value, revision FROM raw.sensor_reading ORDER BY ALL"
+        ).fetchall()
+        status = connection.execute("SELECT status FROM ops.source_status").fetchone()
+    assert status == (outcome.status,)
+    return outcome, rows
+
+
+def test_windows_end_as_one_load(tmp_path: Path) -> None:
+    at_once, rows_at_once = load(tmp_path, "at_once", 10**9)
+    in_windows, rows_in_windows = load(tmp_path, "in_windows", 1)
+    assert rows_in_windows == rows_at_once
+    assert (in_windows.status, in_windows.staged, in_windows.inserted) == ("passed", at_once.staged, at_once.inserted)
+    assert dict(in_windows.rows_by_day) == dict(at_once.rows_by_day)
+    counted = [{check.name: check.evaluated_rows for check in load.checks} for load in (at_once, in_windows)]
+    assert counted[0] == counted[1]
+
+
+def test_a_refused_window_is_not_hidden_by_the_good_ones_after_it(tmp_path: Path) -> None:
+    outcome, rows = load(tmp_path, "broken", 1, broken=DAYS[1])
+    assert outcome.status == "closed"
+    assert {row[3].date() for row in rows} == {DAYS[0], DAYS[2], DAYS[3]}  # type: ignore[attr-defined]
+    assert sorted(outcome.rows_by_day) == [DAYS[0], DAYS[2], DAYS[3]]
