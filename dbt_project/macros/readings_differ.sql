@@ -1,5 +1,6 @@
-{# Sensors and quantities whose readings do not add up to what the raw table holds: a lost or doubled day shows here. #}
-{% macro readings_differ(aggregate) %}
+{# Sensors and quantities whose readings do not add up to what the raw table holds: a lost or doubled day shows here.
+   `model` names the aggregate; of it and of the raw table the days of its last build are compared, or all of them. #}
+{% macro readings_differ(model) %}
 with raw_totals as (
     select
         feed,
@@ -9,6 +10,7 @@ with raw_totals as (
         -- Depths are not in the raw table; the calibrated view adds them below.
         sum(value::decimal(18, 4)) filter (where quantity != 'distance' and quality != 'bad') as raw_sum
     from {{ source('raw', 'sensor_reading') }}
+    where {{ in_last_built_days(model, 'instant', 'observed_at') }}
     group by all
 ),
 
@@ -19,7 +21,7 @@ depth_totals as (
         quantity,
         sum(value::decimal(18, 4)) as depth_sum
     from {{ ref('int_sensor_reading__calibrated') }}
-    where quantity = 'snow_depth'
+    where quantity = 'snow_depth' and {{ in_last_built_days(model, 'instant', 'observed_at') }}
     group by all
 ),
 
@@ -45,7 +47,8 @@ found as (
         quantity,
         sum(readings) as readings,
         sum(value_sum) as value_sum
-    from {{ aggregate }}
+    from {{ ref(model) }}
+    where {{ in_last_built_days(model, 'date', 'local_date') }}
     group by all
 ),
 

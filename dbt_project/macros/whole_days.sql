@@ -7,19 +7,22 @@
     runs, a model left out of one build catches up in the next, and a day that ends with no rows is settled like any other.
 #}
 
-{# The versions a model should hold: those of the warehouse, or those of the model it is built from. #}
+{# The versions a model should hold: those of the warehouse, those of the warehouse and the health limits together, or
+   those of the model it is built from. #}
 {% macro wanted_days(upstream) -%}
     {%- set version = ref('int_sensor_day__version') -%}
     {%- set built = ref('int_sensor_day__built') -%}
     {%- if upstream == 'warehouse' -%}
         select feed, local_date, version from {{ version }}
+    {%- elif upstream == 'warehouse_and_limits' -%}
+        select feed, local_date, version from {{ ref('int_sensor_day__limited') }}
     {%- else -%}
         select feed, local_date, version from {{ built }} where model = '{{ upstream }}'
     {%- endif -%}
 {%- endmacro %}
 
 {% macro pending_days(upstream) -%}
-    select wanted.feed, wanted.local_date
+    select wanted.feed, wanted.local_date, wanted.version
     from ({{ wanted_days(upstream) }}) as wanted
     anti join {{ ref('int_sensor_day__built') }} as built
         on
@@ -29,13 +32,21 @@
             and wanted.version = built.version
 {%- endmacro %}
 
-{# Runs of adjoining pending days as constant dates: DuckDB skips row groups only by constants. #}
-{% macro pending_runs(upstream) -%}
+{# The days that the last build of a model made, whatever it had to make. Everything after a first build. #}
+{% macro last_built_days(model) -%}
+    select feed, local_date
+    from {{ ref('int_sensor_day__built') }}
+    where model = '{{ model }}'
+    qualify built_at = max(built_at) over ()
+{%- endmacro %}
+
+{# Runs of adjoining days as constant dates: DuckDB skips row groups only by constants. #}
+{% macro day_runs(days) -%}
     {%- set query -%}
         select feed, min(local_date)::varchar as first_date, max(local_date)::varchar as last_date
         from (
             select feed, local_date, local_date - row_number() over (partition by feed order by local_date)::integer as run
-            from ({{ pending_days(upstream) }})
+            from ({{ days }})
         )
         group by feed, run
         order by feed, first_date
@@ -48,27 +59,43 @@
     Everything on a first build or a full refresh.
 #}
 {% macro in_pending_days(upstream, grain, column) -%}
-    {%- set declared = pending_days(upstream) -%}
+    {%- set days = pending_days(upstream) -%}
     {%- if not execute or not is_incremental() -%}
         true
     {%- else -%}
-        {%- set runs = pending_runs(upstream) -%}
-        (
-        {%- if not runs %}false{% endif -%}
-        {%- for feed, first_date, last_date in runs %}
-            {%- if not loop.first %} or {% endif -%}
-            (
-            feed = '{{ feed | replace("'", "''") }}' and
-            {%- if grain == 'instant' %}
-            {{ column }} >= {{ local_midnight_constant(first_date, 0) }}
-            and {{ column }} < {{ local_midnight_constant(last_date, 1) }}
-            {%- else %}
-            {{ column }} between date '{{ first_date }}' and date '{{ last_date }}'
-            {%- endif -%}
-            )
-        {%- endfor -%}
-        )
+        {{ in_runs(day_runs(days), grain, column) }}
     {%- endif -%}
+{%- endmacro %}
+
+{#
+    The condition that keeps only the days the last build of `model` made, for tests that compare with the raw table: what
+    they read then does not grow with history. With the variable `whole_history` everything.
+#}
+{% macro in_last_built_days(model, grain, column) -%}
+    {%- set days = last_built_days(model) -%}
+    {%- if not execute or var('whole_history') -%}
+        true
+    {%- else -%}
+        {{ in_runs(day_runs(days), grain, column) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro in_runs(runs, grain, column) -%}
+    (
+    {%- if not runs %}false{% endif -%}
+    {%- for feed, first_date, last_date in runs %}
+        {%- if not loop.first %} or {% endif -%}
+        (
+        feed = '{{ feed | replace("'", "''") }}' and
+        {%- if grain == 'instant' %}
+        {{ column }} >= {{ local_midnight_constant(first_date, 0) }}
+        and {{ column }} < {{ local_midnight_constant(last_date, 1) }}
+        {%- else %}
+        {{ column }} between date '{{ first_date }}' and date '{{ last_date }}'
+        {%- endif -%}
+        )
+    {%- endfor -%}
+    )
 {%- endmacro %}
 
 {% macro local_midnight_constant(local_date, days_later) -%}
@@ -91,11 +118,40 @@
     select {{ columns }} from {{ arg_dict['temp_relation'] }};
 {%- endmacro %}
 
-{# Post-hook of every model that is incremental by whole days; runs in the transaction of the model. #}
+{# Post-hook of every model that is incremental by whole days; runs in the transaction of the model. The number of rows
+   is what a later test compares with, so that a day that vanished from the table is found without reading the raw one. #}
 {% macro record_built_days(upstream) -%}
-    delete from {{ ref('int_sensor_day__built') }} where model = '{{ this.identifier }}';
-    insert into {{ ref('int_sensor_day__built') }} (model, feed, local_date, version)
-    select '{{ this.identifier }}', feed, local_date, version
-    from ({{ wanted_days(upstream) }})
-    order by feed, local_date;
+    {%- set built = ref('int_sensor_day__built') -%}
+    delete from {{ built }} as built
+    where
+        built.model = '{{ this.identifier }}'
+        {%- if is_incremental() %}
+        and not exists (
+            select 1
+            from ({{ wanted_days(upstream) }}) as wanted
+            where built.feed = wanted.feed and built.local_date = wanted.local_date and built.version = wanted.version
+        )
+        {%- endif %};
+    insert into {{ built }} (model, feed, local_date, version, rows_built, built_at)
+    with pending as (
+        {{ pending_days(upstream) }}
+    ),
+
+    counted as (
+        select stored.feed, stored.local_date, count(*) as rows_built
+        from {{ this }} as stored
+        semi join pending on stored.feed = pending.feed and stored.local_date = pending.local_date
+        group by stored.feed, stored.local_date
+    )
+
+    select
+        '{{ this.identifier }}',
+        pending.feed,
+        pending.local_date,
+        pending.version,
+        coalesce(counted.rows_built, 0),
+        timestamptz '{{ run_started_at }}'
+    from pending
+    left join counted on pending.feed = counted.feed and pending.local_date = counted.local_date
+    order by pending.feed, pending.local_date;
 {%- endmacro %}

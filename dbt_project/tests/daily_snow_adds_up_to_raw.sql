@@ -1,4 +1,5 @@
--- Per sensor: what the mart counts and its extremes against the readings themselves, up to the mart's last day.
+-- Per sensor: what the mart counts and its extremes against the readings themselves, up to the mart's last day,
+-- of the days of the last build (or of all, see in_last_built_days).
 {% set quantities = [
     ('snow_depth', 'snow_depth', 'cm'),
     ('air_temperature', 'air_temperature', 'degc'),
@@ -36,7 +37,9 @@ expected as (
         {% endfor %}
     from readings
     inner join main_quantities on readings.sensor_id = main_quantities.sensor_id
-    where readings.observed_at < (select mart_end.ended_at from mart_end)
+    where
+        readings.observed_at < (select mart_end.ended_at from mart_end)
+        and {{ in_last_built_days('int_sensor_reading__daily', 'instant', 'observed_at') }}
     group by readings.sensor_id
 ),
 
@@ -51,6 +54,7 @@ found as (
         {%- if not loop.last %},{% endif %}
         {% endfor %}
     from daily_snow
+    where {{ in_last_built_days('int_sensor_reading__daily', 'date', 'local_date') }}
     group by sensor_id
     having sum(readings) > 0 or max(loaded_at) is not null
 ),

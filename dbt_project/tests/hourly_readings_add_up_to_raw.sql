@@ -1,1 +1,1 @@
-{{ readings_differ(ref('int_sensor_reading__hourly')) }}
+{{ readings_differ('int_sensor_reading__hourly') }}

@@ -52,8 +52,9 @@ class Translator(DagsterDbtTranslator):
     def _feeding(self, key: dg.AssetKey) -> list[dg.AssetKey]:
         if key.path[0] != "warehouse":
             return [key]
-        # The days a load touched belong to the readings.
-        table = "sensor_reading" if key.path[-1] == "touched_day" else key.path[-1]
+        # The days a load touched and the readings it refused belong to the readings.
+        of_readings = ("touched_day", "refused_sensor_reading")
+        table = "sensor_reading" if key.path[-1] in of_readings else key.path[-1]
         return [dg.AssetKey(["raw", bound.source.name]) for bound in self._sources if bound.table.name == table]
 
 

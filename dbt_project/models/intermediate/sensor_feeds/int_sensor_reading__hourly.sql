@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_days',
     days_from='warehouse',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
     post_hook="{{ record_built_days('warehouse') }}"
 ) }}
 
@@ -26,6 +26,9 @@ hourly as (
         -- Decimals add up exactly, so the sum does not depend on the order in which threads met the rows.
         sum(value::decimal(18, 4)) as value_sum,
         arg_min(value, observed_at) as value_first,
+        arg_max(value, observed_at) as value_last,
+        min(observed_at) as first_observed_at,
+        max(observed_at) as last_observed_at,
         max(ingested_at) as loaded_at
     from readings
     group by feed, sensor_id, quantity, hour_at
@@ -54,6 +57,9 @@ final as (
         hourly.value_sum,
         hourly.value_sum / nullif(hourly.valid_readings, 0) as value_mean,
         hourly.value_first,
+        hourly.value_last,
+        hourly.first_observed_at,
+        hourly.last_observed_at,
         hourly.loaded_at
     from hourly
     inner join hours on hourly.hour_at = hours.hour_at

@@ -1,0 +1,40 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_days',
+    days_from='int_sensor_reading__hourly',
+    on_schema_change='append_new_columns',
+    post_hook="{{ record_built_days('int_sensor_reading__hourly') }}"
+) }}
+
+with hourly as (
+    select * from {{ ref('int_sensor_reading__hourly') }}
+    where {{ in_pending_days('int_sensor_reading__hourly', 'date', 'local_date') }}
+),
+
+-- Hours of one and the same value follow each other as long as their distance to their own numbering stays the same.
+flat_hours as (
+    select
+        *,
+        hour_at - to_hours(
+            row_number() over (partition by feed, sensor_id, quantity, local_date, value_low order by hour_at)
+        ) as run
+    from hourly
+    where valid_readings > 0 and value_low = value_high
+),
+
+final as (
+    select
+        feed,
+        sensor_id,
+        quantity,
+        local_date,
+        value_low as value,
+        min(hour_at) as first_hour_at,
+        max(hour_at) as last_hour_at,
+        count(*) as hours
+    from flat_hours
+    group by feed, sensor_id, quantity, local_date, value_low, run
+)
+
+select * from final
+order by feed, local_date, sensor_id, quantity, first_hour_at

@@ -1,0 +1,66 @@
+with traces as (
+    select * from {{ ref('int_sensor_day__trace') }}
+),
+
+daily as (
+    select * from {{ ref('int_sensor_reading__daily') }}
+),
+
+limits as (
+    select * from {{ ref('int_sensor_health__limit') }}
+),
+
+within_days as (
+    select
+        feed,
+        sensor_id,
+        quantity,
+        local_date,
+        unnest(steps) as step
+    from traces
+    where len(steps) > 0
+),
+
+between_days as (
+    select
+        daily.feed,
+        daily.sensor_id,
+        daily.quantity,
+        daily.local_date,
+        daily.first_observed_at as step_at,
+        daily.value_first - lag(daily.value_last) over by_day as change,
+        date_diff('second', lag(daily.last_observed_at) over by_day, daily.first_observed_at) / 60.0 as elapsed_minutes,
+        limits.step,
+        limits.silence_minutes
+    from daily
+    inner join limits
+        on
+            daily.feed = limits.feed
+            and daily.sensor_id = limits.sensor_id
+            and daily.quantity = limits.quantity
+    where limits.step is not null
+    window by_day as (partition by daily.feed, daily.sensor_id, daily.quantity order by daily.local_date)
+),
+
+final as (
+    select
+        feed,
+        sensor_id,
+        quantity,
+        local_date,
+        step.step_at,
+        step.change
+    from within_days
+    union all
+    select
+        feed,
+        sensor_id,
+        quantity,
+        local_date,
+        step_at,
+        change
+    from between_days
+    where abs(change) > step and elapsed_minutes <= silence_minutes
+)
+
+select * from final
