@@ -7,14 +7,26 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from hogland_pipeline.settings import PROJECT_ROOT, OriginSettings, Settings, SettingsError, SmhiSettings
+from hogland_pipeline.origin_settings import OriginSettings
+from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, SmhiSettings
+from hogland_pipeline.sources.emission_database import EmissionDatabase
+from hogland_pipeline.sources.indicators import MalformedAnswer
+from hogland_pipeline.sources.kolada import Kolada, KoladaSeries
 from hogland_pipeline.sources.privacy import RespondentKey
+from hogland_pipeline.sources.scb_pxweb import ScbPxWeb, Table
 from hogland_pipeline.sources.survey import RespondentKeyChanged, SurveyExports
 from hogland_pipeline.sources.survey_sheet import MalformedExport
 from hogland_pipeline.sources.survey_wave import InvalidWave, load_wave
 from hogland_pipeline.sources.uttc_catalogue import UttcCatalogue
 from hogland_pipeline.sources.uttc_pages import MalformedPage
-from hogland_pipeline.warehouse import SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, RawTable
+from hogland_pipeline.warehouse import (
+    INDICATOR_SERIES,
+    INDICATOR_VALUE,
+    SENSOR_READING,
+    SURVEY_ANSWER,
+    UTTC_SOLUTION,
+    RawTable,
+)
 from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.devices import DeviceListError, load_devices
 from sensors_ingest.http import Folder, HttpOrigin
@@ -63,7 +75,7 @@ class BoundSource:
 
 def bind_sources(settings: Settings) -> list[BoundSource]:
     """Every source of the configuration. Raises ``SettingsError`` when one cannot be built from what it says."""
-    return [*_feeds(settings), _survey(settings), _uttc_catalogue(settings)]
+    return [*_feeds(settings), _survey(settings), _uttc_catalogue(settings), *_indicators(settings)]
 
 
 def _feeds(settings: Settings) -> Iterator[BoundSource]:
@@ -140,6 +152,34 @@ def _uttc_catalogue(settings: Settings) -> BoundSource:
         is_remote=settings.uttc_catalogue.url is not None,
         malformed=(MalformedPage,),
     )
+
+
+def _indicators(settings: Settings) -> Iterator[BoundSource]:
+    def bound(source: Source, place: OriginSettings, kind: str, description: str) -> BoundSource:
+        return BoundSource(
+            source,
+            INDICATOR_SERIES if isinstance(source, KoladaSeries) else INDICATOR_VALUE,
+            kind,
+            description,
+            settings.owner,
+            is_daily=False,
+            is_remote=place.url is not None,
+            malformed=(MalformedAnswer,),
+        )
+
+    ned, kolada, scb = settings.indicators.ned, settings.indicators.kolada, settings.indicators.scb
+    if ned:
+        emissions = EmissionDatabase(_origin(ned), ned.substances)
+        yield bound(emissions, ned, "excel", "Territorial emissions of the national emission database (SMHI).")
+    if kolada:
+        years = tuple(range(kolada.first_year, settings.today().year + 1))
+        figures = Kolada(_origin(kolada), kolada.kpis, kolada.areas, years, kolada.organisational_units)
+        yield bound(figures, kolada, "json", "Key figures of municipalities from Kolada.")
+        series = KoladaSeries(_origin(kolada), kolada.kpis)
+        yield bound(series, kolada, "json", "What Kolada calls its key figures, compared with the last run.")
+    if scb:
+        tables = tuple(Table(table.id, table.selection, table.units) for table in scb.tables)
+        yield bound(ScbPxWeb(_origin(scb), tables), scb, "json", "Tables of Statistics Sweden (PxWeb).")
 
 
 def _origin(place: OriginSettings) -> Folder | HttpOrigin:

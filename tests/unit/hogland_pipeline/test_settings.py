@@ -64,6 +64,9 @@ def test_the_projects_own_file_is_good() -> None:
         "smhi",
         "survey",
         "uttc_catalogue",
+        "ned",
+        "kolada",
+        "kolada_series",
     }
 
 
