@@ -8,7 +8,14 @@ from typing import Protocol
 import pyarrow as pa
 
 from hogland_pipeline.origin_settings import OriginSettings
-from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, SmhiSettings
+from hogland_pipeline.settings import (
+    PROJECT_ROOT,
+    ChirpStackSettings,
+    Settings,
+    SettingsError,
+    SmhiSettings,
+    TheThingsStackSettings,
+)
 from hogland_pipeline.sources.emission_database import EmissionDatabase
 from hogland_pipeline.sources.indicators import MalformedAnswer
 from hogland_pipeline.sources.kolada import Kolada, KoladaSeries
@@ -27,10 +34,13 @@ from hogland_pipeline.warehouse import (
     UTTC_SOLUTION,
     RawTable,
 )
-from sensors_ingest.decoders.profiles import PROFILES
+from sensors_ingest.decoders.declared import ProfileError
+from sensors_ingest.decoders.profiles import load_profiles
 from sensors_ingest.devices import DeviceListError, load_devices
+from sensors_ingest.envelopes import CHIRPSTACK, THE_THINGS_STACK
 from sensors_ingest.http import Folder, HttpOrigin
 from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.network_server import NetworkServer
 from sensors_ingest.smhi import Series, Smhi
 from sensors_ingest.the_things_stack import TheThingsStack
 
@@ -80,8 +90,8 @@ def bind_sources(settings: Settings) -> list[BoundSource]:
 
 def _feeds(settings: Settings) -> Iterator[BoundSource]:
     for name, feed in settings.feeds.items():
-        origin, owner, is_remote = _origin(feed), settings.owner, feed.url is not None
         if isinstance(feed, SmhiSettings):
+            origin, owner, is_remote = _origin(feed), settings.owner, feed.url is not None
             try:
                 series = tuple(Series(each.parameter, each.station) for each in feed.series)
             except ValueError as error:
@@ -96,19 +106,32 @@ def _feeds(settings: Settings) -> Iterator[BoundSource]:
                 is_remote=is_remote,
             )
         else:
-            try:
-                devices = load_devices(SENSORS_FILE, name, PROFILES)
-            except DeviceListError as error:
-                raise SettingsError(str(error)) from None
-            yield BoundSource(
-                TheThingsStack(name, origin, devices, feed.application or "", settings.timezone),
-                SENSOR_READING,
-                "lorawan",
-                "Uplinks of LoRaWAN sensors from The Things Stack.",
-                owner,
-                is_daily=True,
-                is_remote=is_remote,
-            )
+            yield _uplinks(settings, name, feed)
+
+
+def _uplinks(settings: Settings, name: str, feed: TheThingsStackSettings | ChirpStackSettings) -> BoundSource:
+    """A feed of LoRaWAN uplinks. What is pushed has no partitions: it is loaded whenever a segment is sealed."""
+    try:
+        profiles = load_profiles(settings.decoder_profiles)
+        devices = load_devices(SENSORS_FILE, name, profiles)
+    except (DeviceListError, ProfileError) as error:
+        raise SettingsError(str(error)) from None
+    source: Source
+    if isinstance(feed, TheThingsStackSettings) and feed.listen is None:
+        application, place = feed.application or "", _origin(feed)
+        source = TheThingsStack(name, place, devices, application, settings.timezone, profiles=profiles)
+    else:
+        envelope = CHIRPSTACK if isinstance(feed, ChirpStackSettings) else THE_THINGS_STACK
+        source = NetworkServer(name, envelope, devices, Folder(feed.folder) if feed.folder else None, profiles)
+    return BoundSource(
+        source,
+        SENSOR_READING,
+        "lorawan",
+        f"Uplinks of LoRaWAN sensors from {'ChirpStack' if feed.kind == 'chirpstack' else 'The Things Stack'}.",
+        settings.owner,
+        is_daily=feed.listen is None,
+        is_remote=feed.url is not None,
+    )
 
 
 def _survey(settings: Settings) -> BoundSource:

@@ -7,22 +7,22 @@ How uplinks become readings is in ``uplinks.py``.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from sensors_ingest import deliveries, http, uplinks
-from sensors_ingest.candidates import fingerprint
+from sensors_ingest import http
 from sensors_ingest.days import local_day
+from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.devices import Device
+from sensors_ingest.envelopes import THE_THINGS_STACK
 from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.network_server import NetworkServer
 
-FILE_ENDINGS: Final = (".ndjson", ".ndjson.gz")
 # The server keeps times more coarsely than the nanoseconds it sends, and ``after`` excludes: asking again
 # from a little earlier loses nothing, and what comes twice is the gate's daily bread.
 OVERLAP: Final = timedelta(milliseconds=1)
@@ -41,16 +41,15 @@ class TheThingsStack:
     application: str = ""
     timezone: str = "Europe/Stockholm"
     page_size: int = 1000
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
 
     def __post_init__(self) -> None:
-        unknown = {device.decoder for device in self.devices} - PROFILES.keys()
-        if unknown:
-            raise ValueError(f"No decoder profile is called {', '.join(sorted(unknown))}.")
+        self._delivered()  # raises ``ValueError`` for a device whose profile there is not
 
     @property
     def decoder_version(self) -> str:
         """Changes when decoding or the device list does: uplinks of a device that is added later load again."""
-        return f"1-{fingerprint(sorted(self.devices, key=lambda device: device.sensor_id))}"
+        return self._delivered().decoder_version
 
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]:
         """Land what was delivered on ``days``, one file a day (several when the folder holds several).
@@ -60,7 +59,7 @@ class TheThingsStack:
         """
         match self.origin:
             case http.Folder():
-                return self._land_files(landing, self.origin, days)
+                return self._delivered(self.origin).fetch(landing, days)
             case http.HttpOrigin():
                 return self._land_answers(landing, self.origin, days)
 
@@ -68,23 +67,10 @@ class TheThingsStack:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their
         content.
         """
-        return uplinks.decode(self.name, self.devices, landing, files)
+        return self._delivered().decode(landing, files)
 
-    def _land_files(self, landing: Landing, origin: http.Folder, days: Sequence[date]) -> list[LandedFile]:
-        wanted = set(days)
-        delivered = [(self._day_of(path), path) for path in _delivered_files(http.folder_path(self.name, origin))]
-        return [
-            landing.write(self.name, deliveries.content(self.name, path), address=path.name, suffix="ndjson", day=day)
-            for day, path in delivered
-            if day in wanted
-        ]
-
-    def _day_of(self, path: Path) -> date:
-        try:
-            return date.fromisoformat(path.name[:10])
-        except ValueError:
-            reason = "the file name does not start with the day of delivery, YYYY-MM-DD"
-            raise http.SourceUnreachable(self.name, str(path), reason) from None
+    def _delivered(self, folder: http.Folder | None = None) -> NetworkServer:
+        return NetworkServer(self.name, THE_THINGS_STACK, self.devices, folder, self.profiles)
 
     def _land_answers(self, landing: Landing, origin: http.HttpOrigin, days: Sequence[date]) -> list[LandedFile]:
         application = quote(self.application, safe="")
@@ -176,10 +162,6 @@ class _Page:
 
     def _broken(self, reason: str) -> http.SourceUnreachable:
         return http.SourceUnreachable(self._source, self._address, reason)
-
-
-def _delivered_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(FILE_ENDINGS))
 
 
 def _utc_text(moment: datetime) -> str:
