@@ -1,0 +1,50 @@
+"""The command a person types: a bad setting is one line, not a traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from hogland_pipeline.cli import _plain_errors
+from hogland_pipeline.manifest import ManifestMissing
+from hogland_pipeline.settings import PROJECT_ROOT, SettingsError
+from hogland_pipeline.warehouse import WarehouseBusy
+
+
+@pytest.mark.parametrize("command", ["run", "prepare"])
+def test_a_bad_setting_ends_with_status_2_and_one_line(tmp_path: Path, command: str) -> None:
+    config = tmp_path / "hogland.toml"
+    config.write_text((PROJECT_ROOT / "hogland.toml").read_text("utf-8").replace("first_day", "frist_day"), "utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-m", "hogland_pipeline", command],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "HOGLAND_CONFIG": str(config), "HOGLAND_DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == "hogland.toml: frist_day is not a known setting: did you mean 'first_day'?\n"
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.fixture(params=[SettingsError("bad setting."), ManifestMissing("no manifest"), WarehouseBusy("held by 1")])
+def known(request: pytest.FixtureRequest) -> Iterator[Exception]:
+    yield request.param
+
+
+def test_known_obstacles_are_a_sentence(known: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, _plain_errors():
+        raise known
+    assert ended.value.exit_code == (2 if isinstance(known, SettingsError) else 1)
+    assert capsys.readouterr().err == f"{known}\n"
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(KeyError), _plain_errors():
+        raise KeyError
