@@ -128,7 +128,8 @@ UTTC_SOLUTION = RawTable(
         "received_at": "TIMESTAMPTZ",
         "landing_id": "VARCHAR",
     },
-    key=("url",),
+    # One row per page and snapshot: when a solution appeared, changed its stage or was withdrawn is read from them.
+    key=("url", "snapshot_at"),
     version=(
         "title",
         "short_title",

@@ -15,6 +15,7 @@ daily_snow as (
 
 solutions as (
     select * from {{ ref('kpi_twin__solution') }}
+    where not is_withdrawn
 ),
 
 expected as (

@@ -1,8 +1,13 @@
-with expected as (
+with pages as (
+    select * from {{ source('raw', 'uttc_solution') }}
+    qualify row_number() over (partition by url order by snapshot_at desc) = 1
+),
+
+expected as (
     select
         count(*)::bigint as solutions,
         coalesce(sum(len(effects)), 0)::bigint as effects
-    from {{ source('raw', 'uttc_solution') }}
+    from pages
 ),
 
 solutions as (

@@ -17,6 +17,8 @@ PROJECT = Path(__file__).parents[3] / "dbt_project"
 SCHEMA = """
 create schema raw;
 create schema ops;
+create schema quarantine;
+create table quarantine.uttc_solution (url varchar, landing_id varchar, quarantined_at timestamptz);
 create table raw.sensor_reading (
     feed varchar, sensor_id varchar, quantity varchar, observed_at timestamptz, value double, unit varchar,
     source_value varchar, source_unit varchar, quality varchar, source_quality varchar,

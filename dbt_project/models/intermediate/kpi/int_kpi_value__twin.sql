@@ -1,5 +1,6 @@
 with solutions as (
     select * from {{ ref('kpi_twin__solution') }}
+    where not is_withdrawn
 ),
 
 effects as (
@@ -65,7 +66,8 @@ maturity_share as (
     from snapshots
 ),
 
--- Only what an entry itself states as net; a gross effect or a footprint is not a net effect.
+-- Only what an entry itself states as net; a gross effect or a footprint is not a net effect. Effects in different units,
+-- or of which one is claimed and another measured, are not added: kpi_twin__effect_total has them apart.
 net_effects as (
     select
         url,
@@ -74,6 +76,7 @@ net_effects as (
     from effects
     where effect_kind = 'net' and effect_value is not null and effect_unit in ('t CO2e/yr', 't CO2/yr')
     group by url
+    having count(distinct effect_unit) = 1 and count(distinct effect_claim) = 1
 ),
 
 net_effect as (

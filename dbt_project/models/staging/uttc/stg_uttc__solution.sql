@@ -1,5 +1,6 @@
 with solutions as (
     select * from {{ source('raw', 'uttc_solution') }}
+    qualify row_number() over (partition by url order by snapshot_at desc) = 1
 ),
 
 final as (
