@@ -7,6 +7,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from hogland_pipeline.feed_settings import ObservationSettings
+from hogland_pipeline.feeds import make_feed
 from hogland_pipeline.origin_settings import OriginSettings
 from hogland_pipeline.settings import (
     PROJECT_ROOT,
@@ -79,6 +81,7 @@ class BoundSource:
     owner: str
     is_daily: bool
     is_remote: bool
+    is_pushed: bool = False
     malformed: tuple[type[Exception], ...] = ()
     notes: Callable[[Landing, Sequence[LandedFile]], Sequence[str]] = _no_notes
 
@@ -90,6 +93,9 @@ def bind_sources(settings: Settings) -> list[BoundSource]:
 
 def _feeds(settings: Settings) -> Iterator[BoundSource]:
     for name, feed in settings.feeds.items():
+        if isinstance(feed, ObservationSettings):
+            yield _observations(settings, name, feed)
+            continue
         if isinstance(feed, SmhiSettings):
             origin, owner, is_remote = _origin(feed), settings.owner, feed.url is not None
             try:
@@ -131,6 +137,18 @@ def _uplinks(settings: Settings, name: str, feed: TheThingsStackSettings | Chirp
         settings.owner,
         is_daily=feed.listen is None,
         is_remote=feed.url is not None,
+        is_pushed=feed.listen is not None,
+    )
+
+
+def _observations(settings: Settings, name: str, place: ObservationSettings) -> BoundSource:
+    try:
+        feed = make_feed(name, place, _origin(place), settings.timezone)
+    except ValueError as error:
+        raise SettingsError(f"feeds.{name}: {error}.") from None
+    is_remote = place.url is not None
+    return BoundSource(
+        feed.client, SENSOR_READING, feed.kind, feed.description, settings.owner, is_daily=True, is_remote=is_remote
     )
 
 

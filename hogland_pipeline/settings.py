@@ -22,13 +22,15 @@ from pydantic import (
     model_validator,
 )
 
-from hogland_pipeline import indicator_settings, listen_settings, publish_settings
+from hogland_pipeline import feed_settings, indicator_settings, listen_settings, publish_settings
+from hogland_pipeline.feed_settings import ObservationSettings
 from hogland_pipeline.indicator_settings import INDICATOR_SOURCES, IndicatorSettings
 from hogland_pipeline.listen_settings import ListenerSettings, PushableSettings, complete_listen
 from hogland_pipeline.origin_settings import OriginSettings, Section
 from hogland_pipeline.publish_settings import PublishSettings
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+FEED_KINDS = ("the_things_stack", "chirpstack", "smhi_metobs", *feed_settings.KINDS)
 FEED_NAME = re.compile(r"[a-z][a-z0-9_]*")
 OTHER_SOURCES = ("survey", "uttc_catalogue")
 DEVELOPMENT_RESPONDENT_KEY = "development-key-not-for-real-surveys"
@@ -77,7 +79,9 @@ class SmhiSettings(OriginSettings):
     series: tuple[SmhiSeries, ...] = Field(min_length=1)
 
 
-FeedSettings = Annotated[TheThingsStackSettings | ChirpStackSettings | SmhiSettings, Field(discriminator="kind")]
+FeedSettings = Annotated[
+    TheThingsStackSettings | ChirpStackSettings | SmhiSettings | ObservationSettings, Field(discriminator="kind")
+]
 
 
 class SurveySettings(OriginSettings):
@@ -268,7 +272,7 @@ def _sentence(path: Path, error: ValidationError) -> str:
     # A misspelt key is also a missing one; the misspelling is the better hint.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     # pydantic puts the kind of a feed into the path; it is no key of the file.
-    place = [str(part) for part in first["loc"] if part not in ("the_things_stack", "chirpstack", "smhi_metobs")]
+    place = [str(part) for part in first["loc"] if part not in FEED_KINDS]
     key = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(place[-1], _known_keys(), n=1)
@@ -293,6 +297,7 @@ def _known_keys() -> list[str]:
         SmhiSeries,
         SurveySettings,
         CatalogueSettings,
+        *feed_settings.SECTIONS,
         *indicator_settings.SECTIONS,
         *listen_settings.SECTIONS,
         *publish_settings.SECTIONS,

@@ -12,6 +12,8 @@ DAGSTER = {"dagster", "dagster_dbt", "dagster_shared"}
 # Modules of hogland_pipeline that a person can use without Dagster; sources/ is plain as a whole.
 PLAIN_MODULES = {
     "dbt_build",
+    "feed_settings",
+    "feeds",
     "gate",
     "loads",
     "manifest",
