@@ -14,15 +14,19 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test dev check format hooks lock clean
+.PHONY: help listen run test dev check format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+listen: $(INSTALLED) ## Take what network servers push (MQTT, webhooks) to landing, until Ctrl-C
+	@$(PY) -m hogland_pipeline listen
 
 run: $(MANIFEST) ## Run the nightly job once: sources, gate, marts, published files in data/published
 	@$(PY) -m hogland_pipeline run
 
 test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
+	@tests/install_mosquitto
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 dev: $(MANIFEST) ## Open the Dagster UI with the project's own settings

@@ -14,6 +14,7 @@ from rich.console import Console
 from hogland_pipeline.manifest import ManifestMissing
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 from hogland_pipeline.warehouse import WarehouseBusy
+from sensors_ingest.listener.failure import ListenerFailed
 
 app = typer.Typer(help="The Högland data platform.", no_args_is_help=True, pretty_exceptions_enable=False)
 # Written to a file or a pipe, tables keep their columns.
@@ -50,6 +51,16 @@ def prepare() -> None:
         prepare_manifest(settings)
 
 
+@app.command()
+def listen() -> None:
+    """Take what network servers push (MQTT, webhooks) to landing, until a signal ends it."""
+    with _plain_errors():
+        settings = load_settings()
+        from hogland_pipeline.listen import listen as listen_until_stopped
+
+        listen_until_stopped(settings)
+
+
 def _use_dagster_home(settings: Settings) -> None:
     """Dagster reads its configuration from its home; ours is kept in the project and copied there."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
@@ -65,6 +76,6 @@ def _plain_errors() -> Iterator[None]:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
         raise typer.Exit(2) from None
-    except (ManifestMissing, WarehouseBusy) as error:
+    except (ListenerFailed, ManifestMissing, WarehouseBusy) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
         raise typer.Exit(1) from None

@@ -8,11 +8,16 @@ from hogland_pipeline.assets.dbt import dbt_models_asset
 from hogland_pipeline.assets.landed_source import landed_source_assets
 from hogland_pipeline.assets.published import published_asset
 from hogland_pipeline.dbt_build import MANIFEST_PATH
-from hogland_pipeline.jobs import drop_folder_job, ingest_job, marts_job, replay_job
+from hogland_pipeline.jobs import ingest_job, marts_job, replay_job, source_job
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.partitions import feed_days
 from hogland_pipeline.resources import BoundSource, bind_sources
-from hogland_pipeline.schedules import drop_folder_trigger, marts_after_ingest_triggers, nightly_schedule
+from hogland_pipeline.schedules import (
+    drop_folder_trigger,
+    marts_after_ingest_triggers,
+    nightly_schedule,
+    pushed_segments_trigger,
+)
 from hogland_pipeline.settings import Settings, load_settings
 from hogland_pipeline.warehouse import Warehouse
 from sensors_ingest.landing import Landing
@@ -37,21 +42,24 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     ]
     ingest, replay, marts = ingest_job(days), replay_job(settings, sources), marts_job()
     drop_folders = _drop_folders(settings, sources)
-    drop_jobs = {name: drop_folder_job(name) for name in drop_folders}
+    pushed = [bound for bound in sources if bound.is_pushed]
+    source_jobs = {name: source_job(name) for name in (*drop_folders, *(bound.source.name for bound in pushed))}
+    landing = Landing(settings.landing_dir)
     return dg.Definitions(
         assets=assets,
-        jobs=[ingest, replay, marts, *drop_jobs.values()],
+        jobs=[ingest, replay, marts, *source_jobs.values()],
         schedules=[nightly_schedule(settings, sources, ingest)],
         sensors=[
-            *marts_after_ingest_triggers(assets, [ingest, replay, *drop_jobs.values()], marts),
+            *marts_after_ingest_triggers(assets, [ingest, replay, *source_jobs.values()], marts),
             *(
-                drop_folder_trigger(bound, settings.survey.folder, drop_jobs[name])
+                drop_folder_trigger(bound, settings.survey.folder, source_jobs[name])
                 for name, bound in drop_folders.items()
                 if settings.survey.folder
             ),
+            *(pushed_segments_trigger(bound, landing, source_jobs[bound.source.name]) for bound in pushed),
         ],
         resources={
-            "landing": Landing(settings.landing_dir),
+            "landing": landing,
             "warehouse": Warehouse(settings.warehouse_path),
         },
         executor=dg.in_process_executor,

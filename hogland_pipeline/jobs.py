@@ -61,8 +61,8 @@ def marts_job() -> AssetJob:
     )
 
 
-def drop_folder_job(source: str) -> AssetJob:
-    """One source by itself, for the trigger that watches its folder."""
+def source_job(source: str) -> AssetJob:
+    """One source by itself, for the trigger that watches its folder or its segments."""
     return dg.define_asset_job(
         f"{source}_ingest_job",
         selection=dg.AssetSelection.assets(["landing", source], ["raw", source]),

@@ -11,8 +11,10 @@ from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.staleness import source_states
 from hogland_pipeline.warehouse import Warehouse
+from sensors_ingest.landing import Landing
 
 NIGHTLY_CRON = "0 2 * * *"
+PUSHED_SECONDS = 300
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
@@ -82,6 +84,26 @@ def drop_folder_trigger(source: BoundSource, folder: Path, job: AssetJob) -> dg.
             return dg.SkipReason(f"{folder} is not there")
         if seen == (context.cursor or ""):
             return dg.SkipReason("no new file")
+        context.update_cursor(seen)
+        return dg.RunRequest()
+
+    return trigger
+
+
+def pushed_segments_trigger(source: BoundSource, landing: Landing, job: AssetJob) -> dg.SensorDefinition:
+    """Load a pushed feed when segments were sealed since the last time; the night loads what a failed load left."""
+
+    @dg.sensor(
+        name=f"{source.source.name}_segments_trigger",
+        job=job,
+        minimum_interval_seconds=PUSHED_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a load when the listening service has sealed segments.",
+    )
+    def trigger(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        seen = landing.state(source.source.name, newest_days=2)
+        if seen == (context.cursor or ""):
+            return dg.SkipReason("no new segment")
         context.update_cursor(seen)
         return dg.RunRequest()
 

@@ -99,6 +99,12 @@ class Landing:
             sidecars = [path for name in names for path in sorted((folder / name).glob("*.json"))]
         return sorted(map(_read_sidecar, sidecars), key=lambda file: (file.fetched_at, file.landing_id))
 
+    def state(self, source: str, newest_days: int) -> str:
+        """Changes when a file of the ``newest_days`` newest days lands; cheap, because it opens none."""
+        folders = sorted(path for path in (self.root / source).glob("????-??-??"))[-newest_days:]
+        names = sorted(path.name for folder in folders for path in folder.glob("*.json"))
+        return hashlib.sha256("\n".join(names).encode()).hexdigest() if names else ""
+
     def note_sent(self, source: str, days: Collection[date], files: Collection[LandedFile]) -> None:
         """Remember ``files`` as all that ``source`` has for ``days`` now, and as its snapshot."""
         sent = self._sent(source)

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from sensors_ingest.landing import Landing
+from sensors_ingest.listener.failure import ListenerFailed
 from sensors_ingest.listener.mqtt import MqttBroker, MqttSubscriber
 from sensors_ingest.listener.segments import AlreadyListening, SegmentLimits, Segments
 from sensors_ingest.listener.webhook import Hook, webhook_app, webhook_server
 
 log = logging.getLogger(__name__)
-
-
-class ListenerFailed(Exception):
-    """The service cannot go on; one sentence."""
 
 
 @dataclass(frozen=True)
