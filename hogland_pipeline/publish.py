@@ -2,75 +2,62 @@
 
     data/releases/<release id>/hogland.duckdb            plain tables in schema main, and `publication`
                                parquet/<table>.parquet   the same tables
-                               manifest.json             rows and columns of tables, bytes and sha256 of files
+                               extracts/, datapackage.json, catalog.ttl, catalog.jsonld, site/ …   where configured
+                               manifest.json             contracts and rows of tables, bytes and sha256 of files
 
-One rename switches the DuckDB and the Parquet files together (see `releases`). Readers that open several
-files resolve `data/published` once and read from the resolved folder.
+One rename switches all files together (see `releases`). Readers that open several files resolve `data/published`
+once and read from the resolved folder. PostgreSQL is loaded from the same audited candidate where nobody sees it and
+switched right after the files; when it fails, it keeps the release it has, the files do not wait for it, and the
+publication says so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from expectations.runner import CheckResult
+from hogland_pipeline.contracts import MartContract, Promise, broken_promises
+from hogland_pipeline.history import Event, remember
+from hogland_pipeline.publication_record import RECORD_NAMES, PublishedMart, SourceState, TargetState, record_tables
 from hogland_pipeline.release_tables import (
+    Draft,
     WrittenTable,
     add_tables,
     copy_marts,
     parquet_path,
+    promised,
     published_fingerprints,
+    published_promises,
     release_files,
     require_exactly_its_files,
     write_manifest,
 )
 from hogland_pipeline.releases import (
     DATABASE_NAME,
+    PublicationFailed,
     Target,
     candidate_release,
     new_release_id,
     only_publisher,
     switch_over,
 )
+from hogland_pipeline.targets.postgres import PostgresTarget
+from hogland_pipeline.targets.server_copy import ServerCopy
 
-MART_NAME = re.compile(r"[a-z][a-z0-9_]*")
-UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
-PUBLICATION_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("published_at", UTC_TIMESTAMP),
-        ("mart", pa.string()),
-        ("row_count", pa.int64()),
-        ("parquet_bytes", pa.int64()),
-        ("checks_passed", pa.int32()),
-        ("checks_warned", pa.int32()),
-        ("checks_failed", pa.int32()),
-        ("is_stale", pa.bool_()),
-        ("stale_since", UTC_TIMESTAMP),
-        ("stale_sources", pa.string()),
-        ("content_fingerprint", pa.string()),
-        ("is_changed", pa.bool_()),
-    ]
-)
-SOURCE_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("status", pa.string()),
-        ("last_good_at", UTC_TIMESTAMP),
-        ("last_attempt_at", UTC_TIMESTAMP),
-        ("message", pa.string()),
-    ]
-)
-RESERVED_NAMES = frozenset({"publication", "publication_source"})
+MART_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+FILE_TARGETS = ("duckdb", "parquet")
 
 Audit = Callable[[duckdb.DuckDBPyConnection, str], Sequence[CheckResult]]
 Checks = Mapping[str, Sequence[CheckResult]]
+# Writes further files into the draft and returns their names, relative to the release.
+Writer = Callable[[Draft], Sequence[str]]
 
 
 class PublicationRefused(Exception):
@@ -87,39 +74,11 @@ class PublicationRefused(Exception):
 
 
 @dataclass(frozen=True)
-class SourceState:
-    """How a source stood when the marts were published; one row of `publication_source`."""
-
-    source: str
-    status: str
-    last_good_at: datetime | None
-    last_attempt_at: datetime | None
-    message: str | None = None
-
-
-@dataclass(frozen=True)
 class Staleness:
     """Why a mart keeps older values: the sources that failed, and since when (None: they never were good)."""
 
     since: datetime | None
     sources: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PublishedMart:
-    """One row of the `publication` table, without the run it shares with the others. Sizes are bytes."""
-
-    mart: str
-    row_count: int
-    parquet_bytes: int
-    checks_passed: int
-    checks_warned: int
-    checks_failed: int
-    is_stale: bool
-    stale_since: datetime | None
-    stale_sources: str | None
-    content_fingerprint: str
-    is_changed: bool
 
 
 @dataclass(frozen=True)
@@ -134,11 +93,21 @@ class Publication:
     checks: Checks
     database_bytes: int
     total_bytes: int
+    targets: tuple[TargetState, ...] = ()
 
     @property
     def is_changed(self) -> bool:
         """Whether any mart differs from the release before."""
         return any(mart.is_changed for mart in self.marts)
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for every target that does not show this release."""
+        return [
+            f"{state.target} shows {state.release_id or 'an unknown release'}, not {self.release_id}: {state.message}"
+            for state in self.targets
+            if state.status == "failed"
+        ]
 
 
 def publish(
@@ -151,29 +120,52 @@ def publish(
     stale: Mapping[str, Staleness],
     audit: Audit,
     published_at: datetime,
+    contracts: Mapping[str, MartContract] | None = None,
+    writers: Mapping[str, Writer] | None = None,
+    server: PostgresTarget | None = None,
+    may_break_contracts: bool = False,
 ) -> Publication:
     """Copy `marts` from schema main of `build_db` into a new release, audit it, and switch readers over.
 
-    `audit` is called once per mart with a read-only connection to the written candidate; the mart is
-    `main.<mart>`. Raises `PublicationRefused` when a check of severity error fails or an audit raises, and
-    `PublicationFailed` when the release cannot be written; either way the candidate is removed and what was
-    published is untouched. `stale` and `sources` are recorded for readers, they decide nothing here.
+    `audit` is called once per mart, and for `publication`, with a read-only connection to the written candidate; the
+    mart is `main.<mart>`. Raises `PublicationRefused` when a check of severity error fails or an audit raises, and
+    `PublicationFailed` when the release cannot be written or would break a contract; either way the candidate is
+    removed and what was published is untouched. `stale` and `sources` are recorded for readers, they decide nothing
+    here. `writers` add files by the name of their target. A failing `server` raises nothing: see `failures`.
     """
     _require_sane(marts, stale, published_at)
     release_id = new_release_id(published_at, run_id)
-    with only_publisher(target):
+    contracts, writers = dict(contracts or {}), writers or {}
+    with only_publisher(target), ExitStack() as stack:
         previous = published_fingerprints(target)
+        promises = published_promises(target)
+        copy = stack.enter_context(ServerCopy(server, release_id)) if server else None
         with candidate_release(target, release_id) as candidate:
             tables = copy_marts(build_db, candidate, marts)
-            checks = _audit_marts(candidate, marts, audit)
+            if not may_break_contracts:
+                _require_promises_kept(promises, tables, contracts, published_at)
+            checks = dict(_audit_marts(candidate, marts, audit))
             published = tuple(
                 _published_mart(candidate, table, checks[table.name], stale.get(table.name), previous)
                 for table in tables
             )
-            recorded = _record(candidate, run_id, published_at, published, sources)
-            write_manifest(candidate, release_id, run_id, published_at, [*tables, *recorded])
-            require_exactly_its_files(candidate, [*tables, *recorded])
+            if copy:
+                copy.load(candidate, tables, contracts)
+            files = [TargetState(name, "published", release_id) for name in (*FILE_TARGETS, *writers)]
+            targets = [*files, copy.state()] if copy else files
+            recorded = add_tables(candidate, record_tables(run_id, published_at, published, sources, targets))
+            checks |= _audit_marts(candidate, ["publication"], audit)
+            if copy:
+                copy.load(candidate, recorded, contracts)
+            draft = Draft(candidate, release_id, run_id, published_at, (*tables, *recorded), contracts)
+            further = [name for write in writers.values() for name in write(draft)]
+            write_manifest(draft)
+            require_exactly_its_files(draft, further)
             folder = switch_over(target, candidate)
+        if copy:
+            copy.switch()
+            targets = [*files, copy.state()]
+        remember(target, Event(published_at, "published", release_id, run_id, targets))
     return Publication(
         release_id=release_id,
         folder=folder,
@@ -183,7 +175,19 @@ def publish(
         checks=checks,
         database_bytes=(folder / DATABASE_NAME).stat().st_size,
         total_bytes=sum(path.stat().st_size for path in release_files(folder).values()),
+        targets=tuple(targets),
     )
+
+
+def _require_promises_kept(
+    before: Mapping[str, Promise],
+    tables: Sequence[WrittenTable],
+    contracts: Mapping[str, MartContract],
+    published_at: datetime,
+) -> None:
+    broken = list(broken_promises(before, promised(tables, contracts), published_at.date()))
+    if broken:
+        raise PublicationFailed("; ".join(broken))
 
 
 def _require_sane(marts: Sequence[str], stale: Mapping[str, Staleness], published_at: datetime) -> None:
@@ -192,7 +196,7 @@ def _require_sane(marts: Sequence[str], stale: Mapping[str, Staleness], publishe
     if not marts or len(set(marts)) != len(marts):
         raise ValueError(f"marts must be named once each, and at least one: {list(marts)}")
     for mart in marts:
-        if not MART_NAME.fullmatch(mart) or mart in RESERVED_NAMES:
+        if not MART_NAME.fullmatch(mart) or mart in RECORD_NAMES:
             raise ValueError(f"a mart cannot be named {mart!r}")
     if unknown := sorted(set(stale) - set(marts)):
         raise ValueError(f"marts said to be stale are not published: {', '.join(unknown)}")
@@ -242,16 +246,3 @@ def _published_mart(
         content_fingerprint=table.fingerprint,
         is_changed=previous.get(table.name) != table.fingerprint,
     )
-
-
-def _record(
-    candidate: Path,
-    run_id: str,
-    published_at: datetime,
-    marts: Sequence[PublishedMart],
-    sources: Sequence[SourceState],
-) -> list[WrittenTable]:
-    run = {"run_id": run_id, "published_at": published_at}
-    publication = pa.Table.from_pylist([run | asdict(mart) for mart in marts], PUBLICATION_SCHEMA)
-    publication_source = pa.Table.from_pylist([asdict(source) for source in sources], SOURCE_SCHEMA)
-    return add_tables(candidate, {"publication": publication, "publication_source": publication_source})

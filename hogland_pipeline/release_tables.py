@@ -6,15 +6,17 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from hogland_pipeline.contracts import MartContract, Promise
+from hogland_pipeline.publication_record import DESCRIPTION, RECORD_NAMES
 from hogland_pipeline.releases import DATABASE_NAME, MANIFEST_NAME, PublicationFailed, Target
 
 # The oldest storage format: a file written so opens in every DuckDB from 1.1.3 to 2.0.
@@ -44,6 +46,52 @@ class WrittenTable:
     row_count: int
     columns: tuple[Column, ...]
     fingerprint: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A release being written: what writers of further files (extracts, descriptions) are given."""
+
+    folder: Path
+    release_id: str
+    run_id: str
+    published_at: datetime
+    tables: tuple[WrittenTable, ...]
+    contracts: Mapping[str, MartContract]
+
+    def contract(self, table: str) -> MartContract:
+        """The contract of a table; tables of the publication itself have a bare one."""
+        return self.contracts.get(table) or MartContract(table)
+
+
+def published_promises(target: Target) -> dict[str, Promise]:
+    """What the current release promises by mart; empty when nothing readable is published."""
+    manifest = target.published / MANIFEST_NAME
+    try:
+        tables = json.loads(manifest.read_text(encoding="utf-8"))["tables"]
+        return {name: _promise(table) for name, table in tables.items() if name not in RECORD_NAMES}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s cannot be read (%s): contracts are not compared with it", manifest, error)
+        return {}
+
+
+def _promise(table: Mapping[str, Any]) -> Promise:
+    until = table.get("deprecated_until")
+    columns = {column["name"]: column["type"] for column in table["columns"]}
+    return Promise(columns, table.get("version", 1), date.fromisoformat(until) if until else None)
+
+
+def promised(tables: Sequence[WrittenTable], contracts: Mapping[str, MartContract]) -> dict[str, Promise]:
+    """What a new release promises."""
+    promises = {}
+    for table in tables:
+        contract = contracts.get(table.name) or MartContract(table.name)
+        columns = {column.name: column.type for column in table.columns}
+        promises[table.name] = Promise(columns, contract.version, contract.deprecated_until)
+    return promises
 
 
 def published_fingerprints(target: Target) -> dict[str, str]:
@@ -84,9 +132,21 @@ def add_tables(candidate: Path, tables: Mapping[str, pa.Table]) -> list[WrittenT
             connection.register("arriving", rows)
             connection.execute(f"CREATE TABLE main.{name} AS FROM arriving")
             connection.unregister("arriving")
+            _describe(connection, name, rows.schema)
         written = [_write_table(connection, candidate, name) for name in tables]
         connection.execute("CHECKPOINT")
     return written
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema) -> None:
+    """Descriptions of an Arrow schema and its fields become comments."""
+    if schema.metadata and DESCRIPTION in schema.metadata:
+        text = schema.metadata[DESCRIPTION].decode()
+        connection.execute(f"COMMENT ON TABLE main.{table} IS {_literal(text)}")
+    for column in schema:
+        if column.metadata and DESCRIPTION in column.metadata:
+            text = column.metadata[DESCRIPTION].decode()
+            connection.execute(f"COMMENT ON COLUMN main.{table}.{column.name} IS {_literal(text)}")
 
 
 def _copy_mart(connection: duckdb.DuckDBPyConnection, candidate: Path, mart: str) -> WrittenTable:
@@ -153,40 +213,67 @@ def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: s
     [exported] = _row(connection, f"FROM parquet_file_metadata({_literal(path)}) SELECT num_rows")
     if exported != count:
         raise PublicationFailed(f"{path.name}: {count} rows in the table, {exported} rows exported")
-    return WrittenTable(name, count, columns, hashlib.sha256(content.encode()).hexdigest()[:32])
+    [comment] = _row(
+        connection,
+        "SELECT max(comment) FROM duckdb_tables() "
+        "WHERE database_name = 'hogland' AND schema_name = 'main' AND table_name = ?",
+        [name],
+    )
+    return WrittenTable(name, count, columns, hashlib.sha256(content.encode()).hexdigest()[:32], comment)
 
 
-def write_manifest(
-    candidate: Path, release_id: str, run_id: str, published_at: datetime, tables: Sequence[WrittenTable]
-) -> None:
-    """List tables with their columns, and the files with their digests, for readers that verify a copy."""
+def write_manifest(draft: Draft) -> None:
+    """List tables with columns and contracts, and files with their digests, for readers that verify a copy."""
     manifest: dict[str, Any] = {
-        "release_id": release_id,
-        "run_id": run_id,
-        "published_at": published_at.astimezone(UTC).isoformat(),
+        "release_id": draft.release_id,
+        "run_id": draft.run_id,
+        "published_at": draft.published_at.astimezone(UTC).isoformat(),
         "storage_version": STORAGE_VERSION,
-        "tables": {
-            table.name: {
-                "rows": table.row_count,
-                "fingerprint": table.fingerprint,
-                "columns": [asdict(column) for column in table.columns],
-            }
-            for table in tables
-        },
+        "tables": {table.name: _listed(table, draft.contract(table.name)) for table in draft.tables},
         "files": {
-            name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-            for name, path in release_files(candidate).items()
+            name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+            for name, path in release_files(draft.folder).items()
         },
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    (candidate / MANIFEST_NAME).write_text(text, encoding="utf-8")
+    (draft.folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
 
 
-def require_exactly_its_files(candidate: Path, tables: Sequence[WrittenTable]) -> None:
-    """A write-ahead log beside the database would be lost at the rename, and its rows with it."""
-    expected = {DATABASE_NAME, MANIFEST_NAME} | {f"parquet/{table.name}.parquet" for table in tables}
-    if differing := sorted(set(release_files(candidate)) ^ expected):
+def _listed(table: WrittenTable, contract: MartContract) -> dict[str, Any]:
+    until = contract.deprecated_until
+    return {
+        "rows": table.row_count,
+        "fingerprint": table.fingerprint,
+        "description": contract.description or table.comment,
+        "owner": contract.owner,
+        "domain": contract.domain,
+        "version": contract.version,
+        "deprecated_until": until.isoformat() if until else None,
+        "key": list(contract.key),
+        "required": sorted(contract.required),
+        "columns": [asdict(column) for column in table.columns],
+    }
+
+
+def require_exactly_its_files(draft: Draft, further: Collection[str]) -> None:
+    """A write-ahead log beside the database would be lost at the rename, and its rows with it.
+
+    `further` names what writers added, relative to the release.
+    """
+    expected = {DATABASE_NAME, MANIFEST_NAME, *further} | {f"parquet/{table.name}.parquet" for table in draft.tables}
+    if differing := sorted(set(release_files(draft.folder)) ^ expected):
         raise PublicationFailed(f"the release has unexpected or missing files: {', '.join(differing)}")
+
+
+def release_tables(folder: Path) -> tuple[list[WrittenTable], dict[str, MartContract]]:
+    """The tables of a complete release and their contracts, as its manifest lists them."""
+    listed = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))["tables"]
+    tables, contracts = [], {}
+    for name, table in listed.items():
+        columns = tuple(Column(**column) for column in table["columns"])
+        tables.append(WrittenTable(name, table["rows"], columns, table["fingerprint"], table.get("description")))
+        contracts[name] = MartContract(name, table.get("description") or "", key=tuple(table.get("key", ())))
+    return tables, contracts
 
 
 def release_files(folder: Path) -> dict[str, Path]:
@@ -195,7 +282,8 @@ def release_files(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The digest of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

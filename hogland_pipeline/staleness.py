@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from hogland_pipeline.manifest import Manifest
-from hogland_pipeline.publish import SourceState, Staleness
+from hogland_pipeline.publication_record import SourceState
+from hogland_pipeline.publish import Staleness
 from hogland_pipeline.warehouse import Warehouse
 
 

@@ -6,21 +6,17 @@ values and marked stale.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import duckdb
 
-from expectations.runner import CheckResult, run_suite
 from expectations.suite import load_suite
 from hogland_pipeline.assets.checks import check_results, check_specs
-from hogland_pipeline.dbt_build import built_tables, current_build
 from hogland_pipeline.manifest import Manifest
-from hogland_pipeline.publish import Publication, PublicationRefused, publish
-from hogland_pipeline.releases import PublicationFailed, Target
+from hogland_pipeline.publish import Publication, PublicationRefused
+from hogland_pipeline.publishing import publish_build
+from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.settings import Settings
-from hogland_pipeline.staleness import source_states, stale_marts
 from hogland_pipeline.warehouse import Warehouse
 
 
@@ -51,20 +47,8 @@ def published_asset(settings: Settings, manifest: Manifest, tables_of: Mapping[s
         can_subset=True,
     )
     def published_marts(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[Any]:
-        states = source_states(warehouse)
-        # A mart whose source never came has no table yet; the others are published without it.
-        built = [mart for mart in marts if mart in built_tables(settings)]
         try:
-            publication = publish(
-                current_build(settings),
-                Target(settings.data_dir, settings.kept_releases),
-                built,
-                run_id=context.run_id,
-                sources=states,
-                stale={name: why for name, why in stale_marts(manifest, states, tables_of).items() if name in built},
-                audit=_audit,
-                published_at=datetime.now(UTC),
-            )
+            publication = publish_build(settings, manifest, warehouse, tables_of, run_id=context.run_id)
         except PublicationRefused as refused:
             yield from _selected_checks(context, marts, refused.checks)
             raise dg.Failure(description=str(refused), allow_retries=False) from None
@@ -72,12 +56,11 @@ def published_asset(settings: Settings, manifest: Manifest, tables_of: Mapping[s
             raise dg.Failure(description=f"{failed}. What was published before stays.") from None
         yield from _selected_checks(context, marts, publication.checks)
         yield from _materialisations(context, publication)
+        if publication.failures:
+            # The files are out; the night is not good before every target shows them.
+            raise dg.Failure(description="; ".join(publication.failures), allow_retries=False)
 
     return published_marts
-
-
-def _audit(connection: duckdb.DuckDBPyConnection, mart: str) -> Sequence[CheckResult]:
-    return run_suite(connection, f"main.{mart}", load_suite(mart))
 
 
 def _selected_checks(

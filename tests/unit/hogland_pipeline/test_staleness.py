@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hogland_pipeline.loads import record_failure
-from hogland_pipeline.publish import SourceState, Staleness
+from hogland_pipeline.publication_record import SourceState
+from hogland_pipeline.publish import Staleness
 from hogland_pipeline.staleness import source_states, stale_marts
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
 from tests.unit.hogland_pipeline.test_manifest import MANIFEST

@@ -1,0 +1,61 @@
+"""What was published and rolled back, one JSON line each, beside the releases. Tidied releases stay on record."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hogland_pipeline.publication_record import TargetState
+from hogland_pipeline.releases import Target
+
+HISTORY_NAME = "history.jsonl"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of what readers see: `published` or `rolled_back`; `targets` says where it succeeded."""
+
+    at: datetime
+    event: str
+    release_id: str
+    run_id: str | None = None
+    targets: Sequence[TargetState] = field(default=())
+
+
+def remember(target: Target, event: Event) -> None:
+    """Append an event. Failing to (a full disk) is logged: what was published is published."""
+    record = asdict(event) | {"at": event.at.astimezone(UTC).isoformat()}
+    try:
+        with (target.releases / HISTORY_NAME).open("a", encoding="utf-8") as file:
+            # The line break comes first: a line that a crash cut off must not swallow this one.
+            file.write("\n" + json.dumps(record, ensure_ascii=False))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        log.warning("the history of publications could not be written: %s", error)
+
+
+def events(target: Target) -> list[Event]:
+    """Every event, oldest first; a line that was cut off by a crash is left out."""
+    try:
+        lines = (target.releases / HISTORY_NAME).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [event for line in lines if line and (event := _event(line)) is not None]
+
+
+def _event(line: str) -> Event | None:
+    try:
+        record: dict[str, Any] = json.loads(line)
+        states = tuple(TargetState(**state) for state in record.pop("targets"))
+        return Event(**record | {"at": datetime.fromisoformat(record["at"]), "targets": states})
+    except (ValueError, KeyError, TypeError):
+        log.warning("a line of %s cannot be read and is left out", HISTORY_NAME)
+        return None
