@@ -275,7 +275,7 @@ def _sentence(path: Path, error: ValidationError) -> str:
     place = [str(part) for part in first["loc"] if part not in FEED_KINDS]
     key = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(place[-1], _known_keys(), n=1)
+        close = difflib.get_close_matches(place[-1], [key for key in _known_keys() if key != place[-1]], n=1)
         hint = f": did you mean '{close[0]}'?" if close else "."
         return f"{path.name}: {key} is not a known setting{hint}"
     if first["type"] == "union_tag_not_found":

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -203,6 +203,16 @@ def last_modified(response: requests.Response) -> datetime | None:
         return parsedate_to_datetime(text).astimezone(UTC) if text else None
     except ValueError:
         return None
+
+
+def if_changed(etag: str | None, source_time: datetime | None) -> dict[str, str]:
+    """Headers that let a source answer 304, with nothing, when what it last sent is still what it has."""
+    headers = {}
+    if etag:
+        headers["If-None-Match"] = etag
+    if source_time:
+        headers["If-Modified-Since"] = format_datetime(source_time.astimezone(UTC), usegmt=True)
+    return headers
 
 
 def without_secrets(url: str) -> str:

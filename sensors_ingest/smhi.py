@@ -116,20 +116,26 @@ class Smhi:
 
     def _land_answers(self, landing: Landing, origin: http.HttpOrigin) -> list[LandedFile]:
         landed = []
+        newest = {file.address: file for file in landing.files(self.name)}
         with http.open_session(origin.token) as session:
             for path, form in self._paths():
                 url = origin.url.rstrip("/") + API_PATH + path
-                with http.get(session, self.name, url, expected=(404,)) as answer:
-                    if answer.status_code == 404:
-                        continue
-                    file = landing.write(
-                        self.name,
-                        http.body(answer),
-                        address=http.without_secrets(url),
-                        suffix=form,
-                        source_time=http.last_modified(answer),
-                    )
-                    landed.append(file)
+                address = http.without_secrets(url)
+                earlier = newest.get(address)
+                headers = http.if_changed(earlier.etag, earlier.source_time) if earlier else {}
+                with http.get(session, self.name, url, headers=headers, expected=(304, 404)) as answer:
+                    if answer.status_code == 304 and earlier:
+                        landed.append(earlier)
+                    elif answer.status_code == 200:
+                        file = landing.write(
+                            self.name,
+                            http.body(answer),
+                            address=address,
+                            suffix=form,
+                            source_time=http.last_modified(answer),
+                            etag=answer.headers.get("ETag"),
+                        )
+                        landed.append(file)
         return landed
 
 
