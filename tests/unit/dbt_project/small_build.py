@@ -17,8 +17,6 @@ PROJECT = Path(__file__).parents[3] / "dbt_project"
 SCHEMA = """
 create schema raw;
 create schema ops;
-create schema quarantine;
-create table quarantine.uttc_solution (url varchar, landing_id varchar, quarantined_at timestamptz);
 create table raw.sensor_reading (
     feed varchar, sensor_id varchar, quantity varchar, observed_at timestamptz, value double, unit varchar,
     source_value varchar, source_unit varchar, quality varchar, source_quality varchar,
@@ -47,6 +45,13 @@ create table raw.indicator_series (
     source varchar, series_id varchar, title varchar, unit varchar, description varchar, is_withdrawn boolean,
     received_at timestamptz, landing_id varchar, ingested_at timestamptz, revision integer, load_id bigint
 );
+create table ops.load (
+    load_id bigint, source varchar, table_name varchar, run_id varchar, landing_day date, started_at timestamptz,
+    finished_at timestamptz, status varchar, rows_staged bigint, rows_inserted bigint, rows_revised bigint,
+    rows_unchanged bigint, rows_quarantined bigint, checks_passed integer, checks_warned integer,
+    checks_failed integer, message varchar
+);
+create table ops.loaded_file (landing_id varchar, source varchar, decoder_version varchar, load_id bigint);
 create table ops.touched_day (load_id bigint, feed varchar, local_date date);
 create schema quarantine;
 create table quarantine.sensor_reading (
