@@ -51,9 +51,9 @@ create table ops.load (
     rows_unchanged bigint, rows_quarantined bigint, checks_passed integer, checks_warned integer,
     checks_failed integer, message varchar
 );
-create table ops.loaded_file (landing_id varchar, source varchar, decoder_version varchar, load_id bigint);
 create table ops.touched_day (load_id bigint, feed varchar, local_date date);
 create schema quarantine;
+create table quarantine.uttc_solution (url varchar, landing_id varchar, quarantined_at timestamptz);
 create table quarantine.sensor_reading (
     feed varchar, sensor_id varchar, quantity varchar, observed_at timestamptz, source varchar, landing_day date,
     check_name varchar, reason varchar, load_id bigint
