@@ -16,6 +16,8 @@ class Request:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ def serve(respond: Responder) -> Iterator[str]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            answer = respond(Request(parts.path, query, self.headers))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            url = f"http://{self.headers['Host']}"
+            answer = respond(Request(parts.path, query, self.headers, sent, url))
             body = gzip.compress(answer.body, mtime=0) if answer.is_gzipped else answer.body
             self.send_response(answer.status)
             for name, value in answer.headers.items():
@@ -52,6 +56,8 @@ def serve(respond: Responder) -> Iterator[str]:
             with suppress(ConnectionError):  # a client that gave up
                 self.wfile.write(body[: len(body) // 2] if answer.is_cut else body)
             self.close_connection = True
+
+        do_POST = do_GET
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""

@@ -1,0 +1,47 @@
+"""Land what a source is said to have sent, and decode it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.readings import READING_SCHEMA
+
+RECORDED = Path(__file__).parents[2] / "shared/data/feeds"
+
+
+def land(landing: Landing, *contents: Any, address: str = "a.json", suffix: str = "json") -> list[LandedFile]:
+    """Bytes as they are, anything else as JSON; one file each."""
+    return [
+        landing.write(
+            "feed",
+            [content if isinstance(content, bytes) else json.dumps(content).encode()],
+            address=address,
+            suffix=suffix,
+        )
+        for content in contents
+    ]
+
+
+def decode(source: Any, landing: Landing, files: list[LandedFile]) -> pl.DataFrame:
+    """Candidate readings in the order of their rows. What always holds of them is asserted here."""
+    batches = list(source.decode(landing, files))
+    for batch in batches:
+        assert batch.schema == READING_SCHEMA
+    rows = pl.DataFrame(pa.Table.from_batches(batches, READING_SCHEMA))
+    is_reject = pl.col("reject_reason").is_not_null()
+    assert rows.filter(is_reject)["value"].null_count() == len(rows.filter(is_reject))
+    needed = ["sensor_id", "quantity", "observed_at", "value", "unit", "quality", "received_at", "landing_id"]
+    assert rows.filter(~is_reject).select(needed).null_count().sum_horizontal().sum() == 0
+    assert rows.filter(~is_reject)["value"].is_finite().all()
+    assert rows["landing_row"].null_count() == 0
+    assert rows.is_empty() or rows["landing_row"].min() >= 1
+    return rows.sort("landing_id", "landing_row", "quantity", "observed_at", "value")
+
+
+def decode_one(source: Any, landing: Landing, content: Any, **how: Any) -> pl.DataFrame:
+    """The readings of one document."""
+    return decode(source, landing, land(landing, content, **how))

@@ -1,0 +1,146 @@
+"""Emulated feeds of observations: Trafikverket, Metry, SensorThings and NGSI-LD, each with its own conventions."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from xml.etree import ElementTree
+
+from tests.servers import Answer, Request
+
+
+def as_json(content: object) -> bytes:
+    return json.dumps(content).encode()
+
+
+class Trafikverket:
+    """Records in order of change: the n-th record has change id n. ``failing`` answers of the first are 503."""
+
+    def __init__(self, key: str, records: Sequence[Mapping[str, Any]], largest_page: int = 1000) -> None:
+        self.key = key
+        self.records = list(records)
+        self.largest_page = largest_page
+        self.asked: list[str] = []
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.requests.append(request)
+        if request.path != "/v2/data.json" or request.headers.get("Content-Type") != "text/xml":
+            return Answer(400, b"Bad request")
+        question = ElementTree.fromstring(request.body)
+        login, query = question.find("LOGIN"), question.find("QUERY")
+        assert login is not None and query is not None
+        if login.get("authenticationkey") != self.key:
+            message = f"Invalid authentication: {login.get('authenticationkey')}"
+            error = {"SOURCE": "Security", "MESSAGE": message}
+            return Answer(401, as_json({"RESPONSE": {"RESULT": [{"ERROR": error}]}}))
+        change_id = int(query.get("changeid", ""))
+        self.asked.append(str(change_id))
+        size = min(int(query.get("limit", "")), self.largest_page)
+        page = self.records[change_id : change_id + size]
+        info = {"LASTCHANGEID": str(change_id + len(page))}
+        result = {query.get("objecttype"): page, "INFO": info}
+        return Answer(200, as_json({"RESPONSE": {"RESULT": [result]}}), is_gzipped=True)
+
+
+class Metry:
+    """Meters with hourly energy from a start; ``pages`` splits the periods of one meter over several answers."""
+
+    def __init__(self, token: str, data: Mapping[str, Sequence[Any]], page_size: int = 50) -> None:
+        self.token = token
+        self.data = data
+        self.page_size = page_size
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.requests.append(request)
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return Answer(401, as_json({"code": 401, "message": "Unauthorized"}))
+        match = re.fullmatch(r"/api/v2/consumptions/([^/]+)/(hour|day|month)/(\d{8})-(\d{8})", request.path)
+        if match is None or match[1] not in self.data:
+            return Answer(404, as_json({"code": 404, "message": "Meter not found"}))
+        skip = int(request.query["skip"])
+        page = self.data[match[1]][skip : skip + self.page_size]
+        return Answer(200, as_json({"code": 200, "data": page}), is_gzipped=True)
+
+
+class SensorThings:
+    """One data stream; observations are (time, result). It pages by ``@iot.nextLink`` and knows both forms."""
+
+    def __init__(self, observations: Sequence[tuple[str, Any]], page_size: int = 2, elsewhere: str = "") -> None:
+        self.observations = observations
+        self.page_size = page_size
+        self.elsewhere = elsewhere
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.requests.append(request)
+        if request.path == "/v1.1/Datastreams(12)":
+            unit = {"name": "degree Celsius", "symbol": "°C", "definition": "ucum:Cel"}
+            return Answer(200, as_json({"@iot.id": 12, "name": "roof", "unitOfMeasurement": unit}))
+        if request.path != "/v1.1/Datastreams(12)/Observations":
+            return Answer(404, as_json({"code": 404, "type": "error", "message": "Nothing found"}))
+        first, last = re.findall(r"phenomenonTime (?:ge|lt) (\S+)", request.query["$filter"])
+        chosen = [each for each in self.observations if first <= each[0][:19] + "Z" < last]
+        skip = int(request.query.get("$skip", 0))
+        page = chosen[skip : skip + self.page_size]
+        if request.query.get("$resultFormat") == "dataArray":
+            cells = [[number, time, result] for number, (time, result) in enumerate(page)]
+            value: list[Any] = [{"components": ["id", "phenomenonTime", "result"], "dataArray": cells}]
+        else:
+            value = [{"phenomenonTime": time, "result": result, "resultTime": None} for time, result in page]
+        answer: dict[str, Any] = {"value": value}
+        if skip + self.page_size < len(chosen):
+            query = {**request.query, "$skip": str(skip + self.page_size)}
+            host = self.elsewhere or request.url
+            answer["@iot.nextLink"] = f"{host}{request.path}?" + "&".join(f"{k}={v}" for k, v in query.items())
+        return Answer(200, as_json(answer))
+
+
+class ContextBroker:
+    """NGSI-LD: entities by ``Link`` (or only by count), and histories in parts with ``Content-Range``."""
+
+    def __init__(
+        self,
+        entities: Sequence[Mapping[str, Any]] = (),
+        history: Sequence[tuple[str, float]] = (),
+        *,
+        has_link: bool = True,
+        page_size: int = 2,
+    ) -> None:
+        self.entities = entities
+        self.history = history
+        self.has_link = has_link
+        self.page_size = page_size
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.requests.append(request)
+        if request.path == "/ngsi-ld/v1/entities":
+            return self._entities(request)
+        if request.path == "/ngsi-ld/v1/temporal/entities/urn%3Angsi-ld%3Aroof":
+            return self._history(request)
+        problem = {"type": "https://uri.etsi.org/ngsi-ld/errors/ResourceNotFound", "title": "No such entity"}
+        return Answer(404, as_json(problem))
+
+    def _entities(self, request: Request) -> Answer:
+        offset = int(request.query.get("offset", 0))
+        page = self.entities[offset : offset + self.page_size]
+        headers = {"NGSILD-Results-Count": str(len(self.entities))}
+        if self.has_link and offset + self.page_size < len(self.entities):
+            context = '<https://example.org/context.jsonld>; rel="http://www.w3.org/ns/json-ld#context"'
+            following = f"</ngsi-ld/v1/entities?type=WeatherObserved&offset={offset + self.page_size}>"
+            headers["Link"] = f'{context}, {following}; rel="next"; type="application/ld+json"'
+        return Answer(200, as_json(page), headers)
+
+    def _history(self, request: Request) -> Answer:
+        first, last = (datetime.fromisoformat(request.query[name]) for name in ("timeAt", "endTimeAt"))
+        chosen = [each for each in self.history if first <= datetime.fromisoformat(each[0]) < last]
+        page = chosen[: self.page_size]
+        values = [{"type": "Property", "value": value, "observedAt": time} for time, value in page]
+        body = as_json({"id": "urn:ngsi-ld:roof", "type": "WeatherObserved", "temperature": values})
+        if len(page) == len(chosen):
+            return Answer(200, body)
+        content_range = f"date-time {request.query['timeAt']}-{page[-1][0]}/{len(chosen)}"
+        return Answer(206, body, {"Content-Range": content_range})
