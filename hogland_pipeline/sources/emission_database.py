@@ -217,7 +217,7 @@ def _reject_reason() -> pl.Expr:
         unless_known("breakdown", "sector", "sector"),
         pl.when(pl.col("area_id").is_null()).then(
             pl.format(
-                "area '{}, {}' is not known", pl.col("county").fill_null(""), pl.col("municipality").fill_null("")
+                "area '{}' is not known", pl.concat_str("county", "municipality", separator=", ", ignore_nulls=True)
             )
         ),
         unless_known("value_status", "said", "value"),
