@@ -120,7 +120,9 @@ class MqttSubscriber:
         for topic, reason in zip(self._broker.topics, reasons, strict=False):
             if reason.is_failure:
                 self._refuse(f"{self._broker.address} refuses the subscription to {topic}: {reason}")
-            elif reason.value == 0:
+            elif reason.value > 0:
+                log.info("%s: subscribed to %s", self._feed, topic)
+            else:
                 log.warning("%s: %s delivers %s at most once (QoS 0)", self._feed, self._broker.address, topic)
 
     def _on_disconnect(

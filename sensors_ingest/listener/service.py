@@ -1,6 +1,7 @@
 """The service: every feed that is pushed, in one process, until it is told to stop or cannot go on."""
 
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -76,7 +77,8 @@ class Listener:
         try:
             bound = socket.create_server((self.host, self.port))
         except OSError as error:
-            raise ListenerFailed(f"Webhooks cannot be received at {self.host}:{self.port}: {error.strerror}.") from None
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise ListenerFailed(f"Webhooks cannot be received at {self.host}:{self.port}: {reason}.") from None
         server = webhook_server(webhook_app(hooks))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="webhooks", daemon=True)
         thread.start()
