@@ -141,7 +141,7 @@ def _grammar(metrics: Sequence[str], granularity: Granularity) -> documents.Gram
                    CASE WHEN try_cast(number ->> '$' AS DOUBLE) < 0
                        THEN 'negative consumption (the counter began again, as after a change of meter)'
                    END AS reject_reason,
-                   start_date || ', place ' || place || ' of ' || metric AS source_row
+                   coalesce(start_date, 'no start_date') || ', place ' || place || ' of ' || metric AS source_row
             FROM timed
             UNION ALL
             SELECT meter_place, period_place, metric, -1, sensor_id, NULL, NULL, metric || ' is not a list of numbers',

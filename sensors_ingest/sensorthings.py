@@ -145,7 +145,7 @@ def _grammar(datastreams: Sequence[Datastream]) -> documents.Grammar:
 def _unit(holder: str) -> str:
     """SQL: the unit of a data stream; some servers leave the symbol empty and tell the name."""
     unit = f"{holder} -> '$.unitOfMeasurement'"
-    return f"coalesce(nullif(({unit}) ->> '$.symbol', ''), ({unit}) ->> '$.name')"
+    return f"coalesce(nullif(({unit}) ->> '$.symbol', ''), nullif(({unit}) ->> '$.name', ''))"
 
 
 def _id_in(link: str) -> str:
