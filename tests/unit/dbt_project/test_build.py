@@ -60,7 +60,7 @@ def test_every_published_indicator_has_values_and_missing_is_not_zero(built: Bui
         "select kpi_id from main.dim_kpi anti join main.fct_kpi_value using (kpi_id) where is_published"
     )
     assert without == []
-    assert built.query("select count(*), count(*) filter (where is_published) from main.dim_kpi") == [(40, 8)]
+    assert built.query("select count(*), count(*) filter (where is_published) from main.dim_kpi") == [(40, 9)]
     stages = built.query(
         "select area_id, value from main.fct_kpi_value where kpi_id = 'uttc_solutions_by_stage' order by 1"
     )

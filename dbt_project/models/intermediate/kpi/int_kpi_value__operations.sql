@@ -6,8 +6,30 @@ sensors as (
     select distinct
         sensor_id,
         feed,
-        sensor_kind
+        sensor_kind,
+        municipality_code,
+        road_class
     from {{ ref('dim_sensor') }}
+),
+
+road_classes as (
+    select * from {{ ref('road_classes') }}
+),
+
+plough_events as (
+    select * from {{ ref('kpi_operations__plough_event') }}
+),
+
+frost_days as (
+    select * from {{ ref('kpi_operations__daily_frost_risk') }}
+),
+
+building_years as (
+    select * from {{ ref('kpi_operations__building_heat') }}
+),
+
+building_winters as (
+    select * from {{ ref('kpi_operations__building_peak_power') }}
 ),
 
 sensor_days as (
@@ -97,4 +119,108 @@ snow_cover_days as (
     group by area_type, sensor_id, feed, winter_year, winter_start, winter_end
 ),
 
-{{ kpi_values(['availability', 'zero_crossings', 'snow_cover_days']) }}
+event_counts as (
+    select
+        feed,
+        sensor_id,
+        year(local_date - interval '9 months')::integer as winter_year,
+        count(*) as events
+    from plough_events
+    group by feed, sensor_id, winter_year
+),
+
+-- A winter without an event has 0 of them, if its snow was measured.
+plough_trigger_events as (
+    select
+        'plough_trigger_events' as kpi_id,
+        winters.area_type,
+        winters.sensor_id as area_id,
+        concat(winters.winter_year, '/', winters.winter_year + 1) as period,
+        winters.winter_start as period_start,
+        winters.winter_end as period_end,
+        if(count(winters.snow_depth_mean_cm) = 0, null, coalesce(max(event_counts.events), 0)) as value,
+        count(winters.snow_depth_mean_cm) as n,
+        count(winters.snow_depth_mean_cm)
+        / (least(winters.winter_end, max(winters.last_date)) - winters.winter_start + 1) as completeness,
+        if(count(winters.snow_depth_mean_cm) = 0, 'missing', 'observed') as value_status,
+        winters.feed as source_vintage,
+        max(winters.loaded_at) as loaded_at
+    from winters
+    inner join sensors on winters.feed = sensors.feed and winters.sensor_id = sensors.sensor_id
+    inner join road_classes
+        on
+            sensors.municipality_code = road_classes.municipality_code
+            and sensors.road_class = road_classes.road_class
+    left join event_counts
+        on
+            winters.feed = event_counts.feed
+            and winters.sensor_id = event_counts.sensor_id
+            and winters.winter_year = event_counts.winter_year
+    group by
+        winters.area_type,
+        winters.sensor_id,
+        winters.feed,
+        winters.winter_year,
+        winters.winter_start,
+        winters.winter_end
+),
+
+frost_risk_hours as (
+    select
+        'frost_risk_hours' as kpi_id,
+        'station' as area_type,
+        sensor_id as area_id,
+        strftime(date_trunc('month', local_date), '%Y-%m') as period,
+        date_trunc('month', local_date)::date as period_start,
+        last_day(local_date) as period_end,
+        if(sum(observed_hours) = 0, null, sum(frost_risk_hours)) as value,
+        sum(observed_hours) as n,
+        least(1.0, sum(observed_hours) / (24 * day(last_day(local_date)))) as completeness,
+        if(sum(observed_hours) = 0, 'missing', 'observed') as value_status,
+        feed as source_vintage,
+        max(loaded_at) as loaded_at
+    from frost_days
+    group by sensor_id, feed, date_trunc('month', local_date), last_day(local_date)
+),
+
+heat_use_normalised as (
+    select
+        'heat_use_normalised' as kpi_id,
+        'building' as area_type,
+        building_id as area_id,
+        year::varchar as period,
+        make_date(year, 1, 1) as period_start,
+        make_date(year, 12, 31) as period_end,
+        heat_normalised_kwh_per_m2 as value,
+        observed_days as n,
+        completeness,
+        if(heat_normalised_kwh_per_m2 is null, 'missing', 'observed') as value_status,
+        'meters' as source_vintage,
+        loaded_at
+    from building_years
+),
+
+peak_power_reduction as (
+    select
+        'peak_power_reduction' as kpi_id,
+        'building' as area_type,
+        building_id as area_id,
+        winter as period,
+        winter_start_date as period_start,
+        winter_end_date as period_end,
+        peak_power_reduction_pct as value,
+        peak_power_kw as numerator,
+        reference_peak_power_kw as denominator,
+        observed_days as n,
+        least(1.0, observed_days / (winter_end_date - winter_start_date + 1)) as completeness,
+        'observed' as value_status,
+        'meters' as source_vintage,
+        loaded_at
+    from building_winters
+    where peak_power_reduction_pct is not null
+),
+
+{{ kpi_values([
+    'availability', 'zero_crossings', 'snow_cover_days', 'plough_trigger_events', 'frost_risk_hours',
+    'heat_use_normalised', 'peak_power_reduction',
+]) }}

@@ -23,6 +23,8 @@ measured as (
         max(daily.value_high) filter (where daily.quantity = '{{ quantity }}') as {{ column }}_high_{{ unit }},
         {% endfor %}
         max(daily.value_at_06_utc) filter (where daily.quantity = 'snow_depth') as snow_depth_at_06_utc_cm,
+        max(daily.value_low_before_06_utc) filter (where daily.quantity = 'snow_depth') as depth_low_before_06_utc_cm,
+        max(daily.value_low_from_06_utc) filter (where daily.quantity = 'snow_depth') as depth_low_from_06_utc_cm,
         coalesce(sum(daily.readings) filter (where daily.quantity = expected_days.main_quantity), 0) as readings,
         coalesce(
             sum(daily.valid_readings) filter (where daily.quantity = expected_days.main_quantity), 0
@@ -45,6 +47,19 @@ measured as (
         expected_days.expected_readings
 ),
 
+-- The lowest depth since the observation of the day before: snow that settled first does not hide what fell on it.
+risen as (
+    select
+        *,
+        snow_depth_at_06_utc_cm - least(
+            lag(depth_low_from_06_utc_cm) over by_day,
+            coalesce(depth_low_before_06_utc_cm, lag(depth_low_from_06_utc_cm) over by_day)
+        ) as rise_cm,
+        lag(depth_low_from_06_utc_cm) over by_day is not null as is_observed_before
+    from measured
+    window by_day as (partition by feed, sensor_id order by local_date)
+),
+
 final as (
     select
         feed,
@@ -55,6 +70,11 @@ final as (
         snow_depth_mean_cm,
         snow_depth_high_cm,
         snow_depth_at_06_utc_cm,
+        case
+            when rise_cm is null or not is_observed_before then null
+            when rise_cm < {{ var('new_snow_least_cm') }} then 0
+            else rise_cm
+        end::double as new_snow_cm,
         air_temperature_low_degc,
         air_temperature_mean_degc,
         air_temperature_high_degc,
@@ -63,13 +83,14 @@ final as (
         relative_humidity_high_pct,
         snow_depth_at_06_utc_cm >= 1 as is_snow_cover_day,
         air_temperature_low_degc < 0 and air_temperature_high_degc > 0 as is_zero_crossing_day,
+        ({{ degree_days('air_temperature_mean_degc') }})::double as degree_days,
         readings::bigint as readings,
         valid_readings::bigint as valid_readings,
         suspect_readings::bigint as suspect_readings,
         expected_readings,
         least(100.0, 100.0 * valid_readings / expected_readings)::double as availability_pct,
         loaded_at
-    from measured
+    from risen
 )
 
 select * from final

@@ -1,0 +1,93 @@
+{{ config(materialized='table') }}
+
+with sensors as (
+    select * from {{ ref('sensors') }}
+),
+
+road_classes as (
+    select * from {{ ref('road_classes') }}
+),
+
+daily as (
+    select * from {{ ref('int_sensor_reading__daily') }}
+    where quantity = 'snow_depth'
+),
+
+hourly as (
+    select * from {{ ref('int_sensor_reading__hourly') }}
+    where quantity = 'snow_depth' and value_mean is not null
+),
+
+triggers as (
+    select
+        sensors.feed,
+        sensors.sensor_id,
+        road_classes.plough_trigger_low_cm
+    from sensors
+    inner join road_classes
+        on
+            sensors.municipality_code = road_classes.municipality_code
+            and sensors.road_class = road_classes.road_class
+),
+
+-- Only days on which the depth rose that much over the lowest of the day and the one before can hold an event.
+rising_days as (
+    select
+        daily.feed,
+        daily.sensor_id,
+        daily.local_date
+    from daily
+    inner join triggers on daily.feed = triggers.feed and daily.sensor_id = triggers.sensor_id
+    left join daily as day_before
+        on
+            daily.feed = day_before.feed
+            and daily.sensor_id = day_before.sensor_id
+            and daily.local_date = day_before.local_date + 1
+    where daily.value_high - least(daily.value_low, day_before.value_low) >= triggers.plough_trigger_low_cm
+),
+
+rising_hours as (
+    select
+        hourly.feed,
+        hourly.sensor_id,
+        hourly.hour_at,
+        hourly.value_mean as depth_cm,
+        hourly.local_date,
+        triggers.plough_trigger_low_cm
+    from hourly
+    inner join rising_days
+        on
+            hourly.feed = rising_days.feed
+            and hourly.sensor_id = rising_days.sensor_id
+            and hourly.local_date = rising_days.local_date
+    inner join triggers on hourly.feed = triggers.feed and hourly.sensor_id = triggers.sensor_id
+),
+
+final as (
+    select
+        rising_hours.feed,
+        rising_hours.sensor_id,
+        rising_hours.hour_at,
+        rising_hours.local_date,
+        rising_hours.depth_cm,
+        -- The latest hour since which the trigger was reached: a clearing after it takes the event away.
+        max(hourly.hour_at) as risen_since_at
+    from rising_hours
+    inner join hourly
+        on
+            rising_hours.feed = hourly.feed
+            and rising_hours.sensor_id = hourly.sensor_id
+            and rising_hours.hour_at > hourly.hour_at
+            and rising_hours.hour_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
+            and hourly.local_date between rising_hours.local_date - 2 and rising_hours.local_date
+    where rising_hours.depth_cm - hourly.value_mean >= rising_hours.plough_trigger_low_cm
+    group by
+        rising_hours.feed,
+        rising_hours.sensor_id,
+        rising_hours.hour_at,
+        rising_hours.local_date,
+        rising_hours.depth_cm
+)
+
+select * from final
+order by feed, sensor_id, hour_at
