@@ -152,14 +152,8 @@ CHIRPSTACK: Final = Envelope(
                        THEN 'error event instead of an uplink: ' || error_message
                    ELSE 'no uplink in line'
                END AS refusal,
-               coalesce(said.deviceInfo.devEui, said.devEUI) AS eui,
                CASE WHEN regexp_full_match(eui, '[0-9A-Fa-f]{16}') THEN upper(eui) ELSE hex(try(from_base64(eui))) END
                    AS sensor_id,
-               coalesce(
-                   said.deduplicationId,
-                   sensor_id || '/' || coalesce(list_min(clocks), network_time, server_time, '') || '/'
-                       || coalesce(said.fCnt, 0)
-               ) AS uplink_key,
                said.data AS encoded,
                coalesce(nullif(said.object::VARCHAR, 'null'), said.objectJSON) AS object,
                coalesce(said.fPort, 0) AS port,
@@ -169,9 +163,14 @@ CHIRPSTACK: Final = Envelope(
                ) AS clocks,
                list_min(list_transform(said.rxInfo, lambda gateway: gateway.nsTime)) AS network_time,
                coalesce(said.time, said.publishedAt) AS server_time,
+               coalesce(
+                   said.deduplicationId,
+                   sensor_id || '/' || coalesce(list_min(clocks), network_time, server_time, '') || '/'
+                       || coalesce(said.fCnt, 0)
+               ) AS uplink_key,
                pushed_at AS received_time,
                false AS is_simulated
-        FROM message
+        FROM (SELECT *, coalesce(said.deviceInfo.devEui, said.devEUI) AS eui FROM message)
         WHERE is_uplink OR refusal <> 'no uplink in line' OR NOT is_json OR NOT coalesce(
             event IN ('join', 'status', 'ack', 'txack', 'log', 'location', 'integration'),
             coalesce(

@@ -299,7 +299,12 @@ def _refuse_repeated(quantities: Sequence[str]) -> None:
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:
-    for mistake in error.errors():
+    mistakes = error.errors()
+    places = [mistake["loc"] for mistake in mistakes]
+    for mistake in mistakes:
+        # A list that holds a mistake is then also said to be too short.
+        if any(place != mistake["loc"] and place[: len(mistake["loc"])] == mistake["loc"] for place in places):
+            continue
         place = ".".join(_steps(mistake["loc"])) or "the file"
         match mistake["type"]:
             case "missing":
@@ -317,6 +322,6 @@ def _steps(location: tuple[Any, ...]) -> Iterator[str]:
     """``layout 1.field 2.offset``: tables are counted from one, and the form of the file is no key of it."""
     steps = [step for step in location if step not in ("bytes", "type_length_value")]
     steps = steps[1:] if steps[:1] == ["object"] else steps
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    for step, following in zip(steps, [*steps, None][1:], strict=True):
         if isinstance(step, str):
             yield f"{step} {following + 1}" if isinstance(following, int) else step
