@@ -1,9 +1,9 @@
 """NGSI-LD: weather entities of a context broker, as they are now or as they were through a day.
 
-Address: ``GET /ngsi-ld/v1/entities?type=…``, paged by ``Link: …; rel="next"`` or ``NGSILD-Results-Count``; and, with
-``entities``, ``GET /ngsi-ld/v1/temporal/entities/{id}?timerel=between&timeAt=…&endTimeAt=…``, where 206 and
-``Content-Range`` say that there is more. Files: entities as ``.json`` or ``.jsonld``. Normalized, concise and key-values
-forms are read. An attribute without ``unitCode`` is in the unit of the Smart Data Models' WeatherObserved:
+Address: ``GET /ngsi-ld/v1/entities?type=…``, paged by ``Link: …; rel="next"`` or ``NGSILD-Results-Count``; with
+``entities`` configured, ``GET /ngsi-ld/v1/temporal/entities/{id}?timerel=between&timeAt=…&endTimeAt=…``, where 206 and
+``Content-Range`` say that there is more. Files: entities as ``.json`` or ``.jsonld``. The normalized, concise and
+key-values forms are read. An attribute without ``unitCode`` is in the unit of the Smart Data Models' WeatherObserved:
 ``snowHeight`` in cm, ``relativeHumidity`` from 0 to 1. Its amount of precipitation tells no interval and is not taken.
 """
 

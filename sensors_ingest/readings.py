@@ -1,7 +1,7 @@
 """The row every sensor feed becomes, and the words its columns may hold.
 
-A decoder returns Arrow batches of ``READING_SCHEMA``. What it cannot decode it returns as one row with ``reject_reason``
-set, so that nothing is lost between landing and quarantine.
+A decoder returns Arrow batches of ``READING_SCHEMA``. What it cannot decode it returns as one row with a
+``reject_reason``, so that nothing is lost between landing and quarantine.
 """
 
 from typing import Final

@@ -37,6 +37,7 @@ from sensors_ingest.units import Scale
 
 # DuckDB shares an Arrow table among its threads by its chunks.
 LINES_PER_CHUNK: Final = 8192
+LONGEST_HEADER: Final = 1 << 16
 # Looking at the first character first spares nearly every line the trimming, which costs as much as reading its JSON.
 _IS_NOT_BLANK: Final = "CASE WHEN ascii(line) > 32 THEN true ELSE trim(line, E' \\t\\r\\n') <> '' END"
 DAY_IN_NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
@@ -163,9 +164,10 @@ class Tabular:
         is_empty = " AND ".join(f"said.{_identifier(name)} IS NULL" for name in names)
         return f"""
             SELECT landing_row, line, {cells},
-                   CASE WHEN said IS NULL THEN 'line is not valid JSON'
-                        WHEN json_type(CASE WHEN {is_empty} THEN line END) <> 'OBJECT'
-                            THEN 'line is not a JSON object'
+                   CASE
+                       WHEN said IS NULL THEN
+                           CASE WHEN json_valid(line) THEN 'line is not a JSON object' ELSE 'line is not valid JSON' END
+                       WHEN json_type(CASE WHEN {is_empty} THEN line END) <> 'OBJECT' THEN 'line is not a JSON object'
                    END AS fault
             FROM (
                 SELECT landing_row, line, try(json_transform(line, {shape})) AS said
@@ -176,7 +178,7 @@ class Tabular:
     def _values(self) -> str:
         """SQL: one row a value, whichever of the two shapes the table has."""
         columns = self.columns
-        unit = _column(columns.unit) if columns.unit else "NULL"
+        unit = _column(columns.unit) if columns.unit else "NULL::VARCHAR"
         if columns.quantity is not None and columns.value is not None:
             value = self._number(_column(columns.value))
             said = f"{_column(columns.quantity)} AS quantity_said, {value} AS value_said"
@@ -228,7 +230,7 @@ def _split_header(batch: LineBatch, delimiter: str) -> tuple[list[str] | None, L
     for index, line in enumerate(batch.text):
         text = line.as_py().strip("\ufeff \t\r\n")
         if text:
-            names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
+            names = [name.strip() for name in next(csv.reader([text[:LONGEST_HEADER]], delimiter=delimiter))]
             return names, LineBatch(batch.first_row + index + 1, batch.text.slice(index + 1))
     return None, batch
 

@@ -11,6 +11,7 @@ from sensors_ingest.http import (
     HttpOrigin,
     SourceUnreachable,
     body,
+    error_message,
     folder_path,
     get,
     last_modified,
@@ -47,13 +48,54 @@ def test_body_is_decompressed_and_the_token_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [{"Retry-After": "7"}, {"X-Rate-Limit-Retry": "7"}], ids=["standard", "things stack"]
+    "header",
+    [{"Retry-After": "7"}, {"X-Rate-Limit-Retry": "7"}, {"X-Ratelimit-Reset": "7"}, {"X-RateLimit-Reset": "7.0"}],
 )
 def test_rate_limit_is_waited_out(waits: list[float], header: dict[str, str]) -> None:
     limited = Answer(429, things_stack_error(8, "rate limit"), header)
     with serve(Scripted(limited, Answer(body=b"in"))) as url:
         assert fetch(url) == b"in"
     assert waits == [7]
+
+
+def test_rate_limit_may_tell_the_moment_it_ends(waits: list[float]) -> None:
+    limited = Answer(429, headers={"X-Ratelimit-Reset": str(int(time.time()) + 30)})
+    with serve(Scripted(limited, Answer(body=b"in"))) as url:
+        fetch(url)
+    assert len(waits) == 1
+    assert 25 < waits[0] <= 30
+
+
+@pytest.mark.parametrize("nonsense", ["soon", "-5", "", "9" * 40])
+def test_nonsense_instead_of_a_wait_falls_back(waits: list[float], nonsense: str) -> None:
+    with serve(Scripted(Answer(429, headers={"X-Ratelimit-Reset": nonsense}), Answer(body=b"in"))) as url:
+        assert fetch(url) == b"in"
+    assert all(wait < 5 for wait in waits)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (b'{"code":7,"message":"no rights"}', "no rights"),
+        (b'{"error":{"message":"deadline"}}', "deadline"),
+        (b'{"RESPONSE":{"RESULT":[{"ERROR":{"SOURCE":"x","MESSAGE":"bad key"}}]}}', "bad key"),
+        (b'{"title":"Not found","detail":"no such entity"}', "no such entity"),
+        (b'{"RESPONSE":{"RESULT":[]}}', '{"RESPONSE":{"RESULT":[]}}'),
+        (b'{"message":5}', '{"message":5}'),
+        (b"[" * 100_000, "[" * 1200),
+        (b"\xff<html>", "\ufffd<html>"),
+        (b"", ""),
+    ],
+)
+def test_message_of_an_error(said: bytes, message: str) -> None:
+    assert error_message(said) == message
+
+
+def test_token_that_a_server_repeats_is_not_shown() -> None:
+    refused = Answer(403, things_stack_error(7, f"token {SECRET} has no rights"))
+    with serve(Scripted(refused)) as url, pytest.raises(SourceUnreachable) as caught:
+        fetch(url, SecretStr(SECRET))
+    assert "token … has no rights" in str(caught.value)
 
 
 def test_absurd_wait_is_capped(waits: list[float]) -> None:

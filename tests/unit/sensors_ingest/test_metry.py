@@ -117,7 +117,9 @@ def test_what_is_no_consumption_is_one_reject(landing: Landing, data: Any, reaso
     assert rows["source_row"][0]
 
 
-@pytest.mark.parametrize("content", [b'{"code":404,"message":"Meter not found"}', b"<html>", b'{"data":{}}', b"[]", b"7"])
+@pytest.mark.parametrize(
+    "content", [b'{"code":404,"message":"Meter not found"}', b"<html>", b'{"data":{}}', b"[]", b"7"]
+)
 def test_what_is_no_answer_is_one_reject(landing: Landing, content: bytes) -> None:
     [row] = decode_one(delivered(), landing, content).rows(named=True)
     assert row["reject_reason"].startswith("no consumption but: ")

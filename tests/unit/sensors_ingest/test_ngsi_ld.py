@@ -155,9 +155,9 @@ def test_every_entity_comes_by_link_or_by_count(landing: Landing, count: int, ha
 
 def test_link_to_another_origin_is_refused(landing: Landing) -> None:
     link = {"Link": '<https://elsewhere.example/entities?offset=1>; rel="next"'}
-    with serve(Scripted(Answer(body=b"[]", headers=link))) as url:
-        with pytest.raises(SourceUnreachable, match="its next page is elsewhere"):
-            NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
+    answers = Scripted(Answer(body=b"[]", headers=link))
+    with serve(answers) as url, pytest.raises(SourceUnreachable, match="its next page is elsewhere"):
+        NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
     assert landing.files("twin") == []
 
 

@@ -172,9 +172,12 @@ def test_days_before_are_asked_for_again(landing: Landing) -> None:
 
 def test_link_to_another_origin_is_refused(landing: Landing) -> None:
     elsewhere = Scripted(Answer(body=b"{}"))
-    with serve(elsewhere) as other, serve(feed_servers.SensorThings(OBSERVATIONS, elsewhere=other)) as url:
-        with pytest.raises(SourceUnreachable, match="its next page is elsewhere"):
-            source(url).fetch(landing, [DAY])
+    with (
+        serve(elsewhere) as other,
+        serve(feed_servers.SensorThings(OBSERVATIONS, elsewhere=other)) as url,
+        pytest.raises(SourceUnreachable, match="its next page is elsewhere"),
+    ):
+        source(url).fetch(landing, [DAY])
     assert elsewhere.requests == []
     assert landing.files("things") == []
 

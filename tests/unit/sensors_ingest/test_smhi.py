@@ -231,6 +231,28 @@ def test_address_is_the_same_tree_and_404_is_routine(landing: Landing) -> None:
 
 
 @pytest.mark.parametrize(
+    ("validator", "condition"),
+    [
+        ({"Last-Modified": "Sun, 24 Mar 2024 10:21:12 GMT"}, {"If-Modified-Since": "Sun, 24 Mar 2024 10:21:12 GMT"}),
+        ({"ETag": '"v1"'}, {"If-None-Match": '"v1"'}),
+    ],
+)
+def test_what_has_not_changed_lands_nothing_new(
+    landing: Landing, validator: dict[str, str], condition: dict[str, str]
+) -> None:
+    value = {"date": SEVENTH, "value": "1.5", "quality": "G"}
+    script = Scripted(Answer(body=document(value), headers=validator), Answer(404), Answer(304), Answer(404))
+    with serve(script) as url:
+        source = Smhi("smhi", HttpOrigin(url), (TEMPERATURE,))
+        [first] = source.fetch(landing)
+        [again] = source.fetch(landing)
+    assert (first.is_new, again.is_new, again.landing_id) == (True, False, first.landing_id)
+    assert len(landing.files("smhi")) == 1
+    assert not condition.keys() & dict(script.requests[0].headers).keys()
+    assert condition.items() <= dict(script.requests[2].headers).items()
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (Answer(404), "none of the configured series"),

@@ -107,7 +107,9 @@ def test_missing_is_nothing(landing: Landing, missing: Any) -> None:
 
 
 def test_point_without_an_observation_is_nothing(landing: Landing) -> None:
-    assert decode_one(DELIVERED, landing, answer({"Id": "1", "Name": "new"}, {"Id": "2", "Observation": None})).is_empty()
+    assert decode_one(
+        DELIVERED, landing, answer({"Id": "1", "Name": "new"}, {"Id": "2", "Observation": None})
+    ).is_empty()
     assert decode_one(DELIVERED, landing, answer()).is_empty()
 
 
@@ -262,7 +264,7 @@ def test_the_key_does_not_follow_a_redirect(landing: Landing) -> None:
         ),
         (
             {"stations": ('1"/><X',), "object_type": "WeatherObservation"},
-            b"<IN name=\"Measurepoint.Id\" value='1\"/&gt;&lt;X'/>",
+            b'<IN name="Measurepoint.Id" value=\'1"/&gt;&lt;X\'/>',
         ),
     ],
 )

@@ -1,0 +1,148 @@
+"""Whatever the bytes: every feed ends with readings or rejects, never with an exception, and loses no line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensors_ingest.http import Folder
+from sensors_ingest.landing import Landing
+from sensors_ingest.metry import Metry
+from sensors_ingest.ngsi_ld import NgsiLd
+from sensors_ingest.sensorthings import Datastream, SensorThings
+from sensors_ingest.tabular import Columns, Tabular
+from sensors_ingest.trafikverket import Trafikverket
+from sensors_ingest.units import Scale
+from tests.decoding import decode_one
+
+HERE = Folder(Path())
+SCALES = (Scale("t", "air_temperature", "degC", (-9999,), -40, 60),)
+LONG = Columns("s", ("time",), "v", "q", "u", "c", ("r",))
+WIDE = Columns("s", ("time",))
+SOURCES: dict[str, Any] = {
+    "trafikverket": Trafikverket("feed", HERE),
+    "metry_hour": Metry("feed", HERE, ("m",), ("energy", "flow")),
+    "metry_month": Metry("feed", HERE, ("m",), ("energy", "flow"), "month"),
+    "sensorthings": SensorThings("feed", HERE, (Datastream("12", "roof", "air_temperature"),)),
+    "ngsi_ld": NgsiLd("feed", HERE),
+}
+TABLES = {
+    "ndjson": Tabular("feed", HERE, "ndjson", LONG, SCALES, timezone="Europe/Stockholm"),
+    "ndjson_wide": Tabular("feed", HERE, "ndjson", WIDE, SCALES),
+    "csv": Tabular("feed", HERE, "csv", LONG, SCALES, timezone="Europe/Stockholm", decimal=","),
+    "csv_wide": Tabular("feed", HERE, "csv", WIDE, SCALES),
+}
+# Words that mean something to one of the feeds, so that chance reaches the depths of their answers.
+KEYS = [
+    *("RESPONSE", "RESULT", "WeatherMeasurepoint", "Observation", "Sample", "Air", "Temperature", "Value", "Wind"),
+    *("Speed", "Id", "data", "periods", "energy", "flow", "start_date", "meter_id", "value", "result", "@value"),
+    *("phenomenonTime", "@iot.id", "Datastream", "unitOfMeasurement", "symbol", "dataArray", "components", "id"),
+    *("temperature", "relativeHumidity", "observedAt", "dateObserved", "unitCode", "values", "s", "time", "v", "q"),
+]
+TIMES = ["2026-01-05T12:00:00Z", "2026-01-05T12:00:00+01:00/x", "294247-01-10T04:00:54Z", "infinity", "2026-01-05", ""]
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([*TIMES, "12", "-99.9", "°C", "phenomenonTime", "result", "urn:ngsi-ld:null", "t"])
+    | st.text(max_size=5)
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+def nested(*path: Any) -> Any:
+    """Documents that look right down to a depth, and are anything below."""
+
+    def wrap(inner: Any) -> Any:
+        for step in reversed(path):
+            inner = [inner] if step is list else {step: inner}
+        return inner
+
+    return JSON.map(wrap)
+
+
+DOCUMENTS = (
+    JSON
+    | nested("RESPONSE", "RESULT", list, "WeatherMeasurepoint")
+    | nested("RESPONSE", "RESULT", list, "WeatherMeasurepoint", list, "Observation")
+    | nested("data", list, "periods", list)
+    | nested("data", list, "periods", list, "energy")
+    | nested("value", list)
+    | nested("value", list, "dataArray")
+    | st.fixed_dictionaries({"id": st.just("x"), "temperature": JSON, "dateObserved": JSON})
+)
+
+
+@contextmanager
+def new_landing() -> Iterator[Landing]:
+    with TemporaryDirectory() as folder:
+        yield Landing(Path(folder))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@settings(max_examples=40, deadline=None)
+@given(document=DOCUMENTS)
+def test_any_json_is_readings_or_rejects(name: str, document: Any) -> None:
+    with new_landing() as landing:
+        decode_one(SOURCES[name], landing, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@settings(max_examples=25, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_readings_or_rejects(name: str, content: bytes) -> None:
+    with new_landing() as landing:
+        decode_one(SOURCES[name], landing, content)
+
+
+@pytest.mark.parametrize("name", ["ndjson", "ndjson_wide"])
+@settings(max_examples=40, deadline=None)
+@given(
+    documents=st.lists(st.dictionaries(st.sampled_from(["s", "time", "v", "q", "t", "u", "c", "r"]), JSON), max_size=4)
+)
+def test_any_ndjson_loses_no_line(name: str, documents: list[Any]) -> None:
+    with new_landing() as landing:
+        rows = decode_one(TABLES[name], landing, "\n".join(map(json.dumps, documents)).encode())
+    if name == "ndjson":
+        assert rows["landing_row"].to_list() == list(range(1, len(documents) + 1))
+
+
+CELLS = st.sampled_from([*TIMES, "t", "1,5", "-9999", '"', '""', "x", "2026-03-29 02:30:00"]) | st.text(max_size=4)
+
+
+@pytest.mark.parametrize("name", ["csv", "csv_wide"])
+@settings(max_examples=40, deadline=None)
+@given(lines=st.lists(st.lists(CELLS, max_size=8).map(";".join), max_size=5))
+def test_any_csv_loses_no_line(name: str, lines: list[str]) -> None:
+    header = "s;time;v;q;u;c;r" if name == "csv" else "s;time;t"
+    content = "\n".join([header, *lines]).encode("utf-8", "replace")
+    with new_landing() as landing:
+        rows = decode_one(TABLES[name], landing, content)
+    written = content.decode().split("\n")
+    expected = [number for number, line in enumerate(written, 1) if number > 1 and line.strip(" \t\r")]
+    if name == "csv":
+        assert rows["landing_row"].to_list() == expected
+
+
+@pytest.mark.parametrize("name", [*SOURCES, *TABLES])
+@pytest.mark.parametrize(
+    "bomb", [b"[" * 200_000, b"[" * 200_000 + b"]" * 200_000, b'{"value":' * 50_000, b"\x00" * 1000]
+)
+def test_bombs_are_rejects(name: str, bomb: bytes) -> None:
+    with new_landing() as landing:
+        rows = decode_one((SOURCES | TABLES)[name], landing, bomb)
+    assert rows["reject_reason"].null_count() == 0
+    assert rows["source_row"].str.len_chars().max() in (None, *range(4001))
