@@ -1,10 +1,11 @@
 # ruff: noqa: S608 - SQL is put together from the names in warehouse.py; values are parameters
 """The gate: write, audit, publish. Nothing reaches ``raw`` that its suite did not pass.
 
-A batch is staged (committed, in ``stage.<source>``), audited by Great Expectations on the same open database, and
-then merged into ``raw`` and ``quarantine`` in one transaction. Rows that break a row rule go to quarantine with the
-check that refused them; a broken table rule, a check that raised, or too large a share of refused rows closes the
-gate and leaves ``raw`` as it was. A closed batch of several days is tried again day by day: good days land.
+A batch is staged (committed, in ``stage.<source>``: a view of the spooled candidate, which is thus written once),
+audited by Great Expectations on the same open database, and then merged into ``raw`` and ``quarantine`` in one
+transaction. Rows that break a row rule go to quarantine with the check that refused them; a broken table rule, a check
+that raised, or too large a share of refused rows closes the gate and leaves ``raw`` as it was. A closed batch of some
+days is tried again day by day: good days land.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,6 +39,7 @@ from sensors_ingest.landing import LandedFile, Landing
 NOTHING_NEW = "nothing new"
 QUARANTINE_SHARE_CHECK = "quarantined_share_is_within_limit"
 ONE_DAY = "stage.one_day"
+LANDING_DAYS = "stage.landing_day"
 
 
 def spool_candidate(batches: Iterable[pa.RecordBatch], table: RawTable, path: Path) -> int:
@@ -73,8 +75,7 @@ def pass_gate(warehouse: Warehouse, table: RawTable, batch: Batch, timezone: str
         load = gate.audit_and_publish(gate.stage, batch.files)
         if load.status == "closed":
             load = gate.day_by_day(load)
-        if load.status == "passed":
-            connection.execute(f"DROP TABLE {gate.stage}")
+        gate.clear_stage(keep=load.status == "closed")
         return load
 
 
@@ -143,25 +144,41 @@ class _Gate:
         return replace(quiet, checks=checks, checked_at=checked_at)
 
     def stage_batch(self) -> None:
-        """The candidate as a committed table, each row with its number and its landing day."""
-        files = self.batch.files
+        """The candidate as a committed view, each row with its number and its landing day."""
+        self.clear_stage(keep=False)
         days = pa.table(
             {
-                "landing_id": pa.array([file.landing_id for file in files], pa.string()),
-                "landing_day": pa.array([file.day for file in files], pa.date32()),
+                "landing_id": pa.array([file.landing_id for file in self.batch.files], pa.string()),
+                "landing_day": pa.array([file.day for file in self.batch.files], pa.date32()),
             }
         )
-        columns = ", ".join(f"c.{name}::{kind} AS {name}" for name, kind in candidate_definitions(self.table).items())
         self.connection.register("landing_days", days)
+        self.connection.execute(f"CREATE OR REPLACE TABLE {LANDING_DAYS} AS FROM landing_days")
+        self.connection.unregister("landing_days")
+        columns = ", ".join(f"c.{name}::{kind} AS {name}" for name, kind in candidate_definitions(self.table).items())
+        candidate = str(self.batch.candidate).replace("'", "''")
         self.connection.execute(
             f"""
-            CREATE OR REPLACE TABLE {self.stage} AS
+            CREATE VIEW {self.stage} AS
             SELECT c.file_row_number AS stage_row, {columns}, d.landing_day
-            FROM read_parquet(?, file_row_number = true) c LEFT JOIN landing_days d USING (landing_id)
-            """,
-            [str(self.batch.candidate)],
+            FROM read_parquet('{candidate}', file_row_number = true) c LEFT JOIN {LANDING_DAYS} d USING (landing_id)
+            """
         )
-        self.connection.unregister("landing_days")
+
+    def clear_stage(self, *, keep: bool) -> None:
+        """Drop the stage, or keep the rows of a closed gate as a table: the candidate's file goes."""
+        if keep:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE kept AS FROM {self.stage}")
+        found = self.connection.execute(
+            "SELECT table_type FROM information_schema.tables WHERE table_schema = 'stage' AND table_name = ?",
+            [self.batch.source],
+        ).fetchone()
+        if found is not None:
+            self.connection.execute(f"DROP {'VIEW' if found[0] == 'VIEW' else 'TABLE'} {self.stage}")
+        self.connection.execute(f"DROP TABLE IF EXISTS {LANDING_DAYS}")
+        if keep:
+            self.connection.execute(f"CREATE TABLE {self.stage} AS FROM temp.kept")
+            self.connection.execute("DROP TABLE temp.kept")
 
     def audit_and_publish(self, stage: str, files: Sequence[LandedFile], *, landing_day: date | None = None) -> Load:
         """Audit the rows of ``stage``; publish and log them when nothing closes the gate."""
