@@ -4,17 +4,34 @@ import os
 import shutil
 import sys
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from hogland_pipeline.contracts import ContractError
 from hogland_pipeline.manifest import ManifestMissing
+from hogland_pipeline.overview import NothingPublished, QueryFailed
+from hogland_pipeline.publish import PublicationRefused
+from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 from hogland_pipeline.warehouse import WarehouseBusy
 from sensors_ingest.listener.failure import ListenerFailed
+
+OBSTACLES = (
+    ContractError,
+    ListenerFailed,
+    ManifestMissing,
+    NothingPublished,
+    PublicationFailed,
+    PublicationRefused,
+    WarehouseBusy,
+)
 
 app = typer.Typer(help="The Högland data platform.", no_args_is_help=True, pretty_exceptions_enable=False)
 # Written to a file or a pipe, tables keep their columns.
@@ -61,6 +78,122 @@ def listen() -> None:
         listen_until_stopped(settings)
 
 
+@app.command()
+def explain(kpi: str, area: str, period: str) -> None:
+    """Follow a published value back to the landing file: explain ghg_total 0682 2024."""
+    with _plain_errors():
+        settings = load_settings()
+        from hogland_pipeline.explain import NothingPublished, print_explanation
+        from hogland_pipeline.explain import explain as explain_value
+
+        try:
+            explanations = explain_value(settings, kpi, area, period)
+        except NothingPublished as nothing:
+            print(nothing, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
+            raise typer.Exit(1) from None
+    for explanation in explanations:
+        print_explanation(console, explanation)
+
+
+@app.command()
+def status() -> None:
+    """Show the last publication: sources, marts, staleness, targets, disk."""
+    with _plain_errors():
+        from hogland_pipeline.overview import print_status
+
+        print_status(console, load_settings())
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SQL query; tables are the published marts.")],
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 50,
+    csv: Annotated[bool, typer.Option("--csv", help="Write all rows as CSV instead.")] = False,
+) -> None:
+    """Ask the published file; nothing can be changed and no other file be reached."""
+    with _plain_errors():
+        from hogland_pipeline.overview import ask, print_answer, write_csv
+
+        answer = ask(load_settings(), sql)
+    if csv:
+        write_csv(answer, sys.stdout)
+    else:
+        print_answer(console, answer, limit)
+
+
+@app.command()
+def publish(
+    break_contracts: Annotated[
+        bool, typer.Option("--break-contracts", help="Publish although marts lose or retype columns.")
+    ] = False,
+) -> None:
+    """Publish the last good build again, to every target; mends targets that lag behind."""
+    with _plain_errors():
+        settings = load_settings()
+        from hogland_pipeline.dbt_build import MANIFEST_PATH
+        from hogland_pipeline.manifest import Manifest
+        from hogland_pipeline.overview import print_targets
+        from hogland_pipeline.publishing import publish_build
+        from hogland_pipeline.resources import bind_sources
+        from hogland_pipeline.warehouse import Warehouse
+
+        tables_of = {bound.source.name: bound.table.name for bound in bind_sources(settings)}
+        publication = publish_build(
+            settings,
+            Manifest.read(MANIFEST_PATH),
+            Warehouse(settings.warehouse_path),
+            tables_of,
+            run_id=uuid.uuid4().hex,
+            may_break_contracts=break_contracts,
+        )
+    print_targets(console, publication.targets)
+    raise typer.Exit(1 if publication.failures else 0)
+
+
+@app.command()
+def rollback(
+    release: Annotated[str | None, typer.Argument(help="A kept release; without it, the one before.")] = None,
+) -> None:
+    """Point readers of every target back at an earlier release."""
+    with _plain_errors():
+        settings = load_settings()
+        from hogland_pipeline.overview import print_targets
+        from hogland_pipeline.publishing import release_before, roll_back_everywhere
+
+        states = roll_back_everywhere(settings, release or release_before(settings))
+    print_targets(console, states)
+    raise typer.Exit(1 if any(state.status == "failed" for state in states) else 0)
+
+
+@app.command()
+def releases() -> None:
+    """List publications and roll-backs, and which releases are kept."""
+    with _plain_errors():
+        from hogland_pipeline.overview import print_releases
+
+        print_releases(console, load_settings())
+
+
+@app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Free the pool slots of runs that died.")] = False,
+) -> None:
+    """Look whether everything needed is there: settings, versions, rights, locks, disk, database, dead runs."""
+    with _plain_errors():
+        settings = load_settings()
+        from hogland_pipeline.doctor import examine
+
+        styles = {"ok": "green", "warning": "yellow", "problem": "red"}
+        problems = 0
+        for finding in examine(settings, fix=fix):
+            style = styles[finding.outcome]
+            console.print(
+                f"[{style}]{finding.outcome:8}[/] {finding.subject}: {escape(finding.message)}", soft_wrap=True
+            )
+            problems += finding.outcome == "problem"
+    raise typer.Exit(1 if problems else 0)
+
+
 def _use_dagster_home(settings: Settings) -> None:
     """Dagster reads its configuration from its home; ours is kept in the project and copied there."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
@@ -73,9 +206,9 @@ def _plain_errors() -> Iterator[None]:
     """Mistakes in settings end with status 2, a platform that cannot run now with 1."""
     try:
         yield
-    except SettingsError as error:
+    except (QueryFailed, SettingsError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
         raise typer.Exit(2) from None
-    except (ListenerFailed, ManifestMissing, WarehouseBusy) as error:
+    except OBSTACLES as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for the terminal
         raise typer.Exit(1) from None

@@ -11,13 +11,12 @@ import duckdb
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import load_suite
 from hogland_pipeline.contracts import contracts_of
-from hogland_pipeline.dbt_build import built_tables, current_build
 from hogland_pipeline.history import Event, remember
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.publication_record import TargetState
 from hogland_pipeline.publish import FILE_TARGETS, Publication, Writer, publish
 from hogland_pipeline.release_tables import release_tables
-from hogland_pipeline.releases import Target, roll_back
+from hogland_pipeline.releases import PublicationFailed, Target, current_release, release_ids, roll_back
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.staleness import source_states, stale_marts
 from hogland_pipeline.targets.postgres import PostgresTarget, TargetFailed
@@ -48,6 +47,9 @@ def publish_build(
 
     `tables_of` names the raw table that each configured source fills.
     """
+    # dbt takes a second to import, and most commands do not need it.
+    from hogland_pipeline.dbt_build import built_tables, current_build
+
     states = source_states(warehouse)
     # A mart whose source never came has no table yet; the others are published without it.
     built = built_tables(settings)
@@ -80,6 +82,15 @@ def release_writers(settings: Settings) -> dict[str, Writer]:
 
         writers["catalog"] = partial(write_catalog, settings=settings.publish.catalog)
     return writers
+
+
+def release_before(settings: Settings) -> str:
+    """The kept release before the current one. Raises `PublicationFailed` when there is none."""
+    target = target_of(settings)
+    older = [name for name in release_ids(target) if name < (current_release(target) or "")]
+    if not older:
+        raise PublicationFailed(f"there is no earlier release in {target.releases}")
+    return older[-1]
 
 
 def roll_back_everywhere(settings: Settings, release_id: str) -> list[TargetState]:

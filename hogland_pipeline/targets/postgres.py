@@ -118,8 +118,8 @@ class PostgresTarget:
         return connection
 
     @contextmanager
-    def plain_errors(self) -> Iterator[None]:
-        """Errors of the server and of ADBC as one sentence that says what to do."""
+    def plain_errors(self, subject: str = "") -> Iterator[None]:
+        """Errors of the server and of ADBC as one sentence that says what to do; `subject` begins a reason."""
         from adbc_driver_manager import Error as AdbcError
 
         try:
@@ -138,9 +138,9 @@ class PostgresTarget:
         except psycopg.OperationalError as error:
             is_gone = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
             advice = "; publish again when the server can be reached" if is_gone else ""
-            raise self.failed(f"{_first_line(error)}{advice}") from None
+            raise self.failed(f"{subject}{_first_line(error)}{advice}") from None
         except (psycopg.Error, AdbcError, OSError) as error:
-            raise self.failed(_first_line(error)) from None
+            raise self.failed(f"{subject}{_first_line(error)}") from None
 
     def failed(self, reason: str) -> TargetFailed:
         """The error for a reason, with the place and without the password."""
@@ -183,7 +183,7 @@ class Preparation:
 
     def load(self, table: Table, parquet: Path) -> None:
         """Load one table from its Parquet file, with its index; raises ``TargetFailed`` naming it."""
-        with self.target.plain_errors():
+        with self.target.plain_errors(f"table {table.name}: "):
             self._load(table, parquet)
 
     def _load(self, table: Table, parquet: Path) -> None:

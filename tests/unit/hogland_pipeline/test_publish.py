@@ -67,13 +67,14 @@ def release(
     audit: Callable[[duckdb.DuckDBPyConnection, str], Sequence[CheckResult]] = one_pass,
     stale: Mapping[str, Staleness] | None = None,
     sources: Sequence[SourceState] = (),
+    run_id: str = "1f6c2a9e-7f11",
     **options: Any,
 ) -> Publication:
     return publish(
         build_db,
         target,
         marts,
-        run_id="1f6c2a9e-7f11",
+        run_id=run_id,
         sources=sources,
         stale=stale or {},
         audit=audit,

@@ -1,0 +1,181 @@
+"""Is this installation able to run? Settings, versions, rights, locks, disk, the database, and runs that died.
+
+Every finding is a sentence; what can be mended says how.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+from filelock import FileLock, Timeout
+from packaging.requirements import Requirement
+
+from hogland_pipeline.dbt_build import MANIFEST_PATH
+from hogland_pipeline.publishing import server_of, target_of
+from hogland_pipeline.releases import current_release
+from hogland_pipeline.settings import PROJECT_ROOT, Settings
+from hogland_pipeline.targets.postgres import TargetFailed
+
+LEAST_FREE_BYTES = 2_000_000_000
+
+Outcome = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: ``ok``, ``warning`` (runs all the same) or ``problem``."""
+
+    subject: str
+    outcome: Outcome
+    message: str
+
+
+def examine(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
+    """Look at everything; ``fix`` frees the pool slots of runs that died."""
+    yield from _settings(settings)
+    yield from _versions()
+    yield from _folders(settings)
+    yield from _locks(settings)
+    yield from _server(settings)
+    yield from _runs(settings, fix=fix)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    yield Finding("settings", "ok", f"read; data in {settings.data_dir}")
+    if settings.uses_development_key:
+        yield Finding(
+            "settings", "warning", "respondents are hashed with the development key: set HOGLAND_RESPONDENT_KEY"
+        )
+    if settings.as_of:
+        yield Finding("settings", "warning", f"as_of stops the clock at {settings.as_of}: remove it to follow the days")
+    if MANIFEST_PATH.exists():
+        yield Finding("dbt project", "ok", "parsed")
+    else:
+        yield Finding("dbt project", "problem", "not parsed yet: run 'hogland prepare'")
+
+
+def _versions() -> Iterator[Finding]:
+    document = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wrong = []
+    for requirement in map(Requirement, document["project"]["dependencies"]):
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if installed not in requirement.specifier:
+            wrong.append(f"{requirement.name} is {installed}, not {requirement.specifier}")
+    if wrong:
+        yield Finding("versions", "problem", f"{'; '.join(wrong)}: remove .venv and run make")
+    else:
+        yield Finding("versions", "ok", f"Python {platform.python_version()}, packages as pinned")
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding("data folder", "problem", f"{existing} cannot be written by this user")
+    free = shutil.disk_usage(existing).free
+    outcome: Outcome = "ok" if free >= LEAST_FREE_BYTES else "problem"
+    advice = "" if outcome == "ok" else ": make room, a publication needs its size twice"
+    yield Finding("disk", outcome, f"{free / 1e9:.1f} GB free{advice}")
+    current = current_release(target_of(settings))
+    yield Finding("published", "ok" if current else "warning", current or "nothing yet: run 'hogland run'")
+
+
+def _locks(settings: Settings) -> Iterator[Finding]:
+    lock = settings.warehouse_path.with_name(settings.warehouse_path.name + ".lock")
+    for subject, path in (("warehouse", lock), ("releases", target_of(settings).releases / ".lock")):
+        yield Finding(subject, *(("warning", "in use by a process") if _is_held(path) else ("ok", "free")))
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def _server(settings: Settings) -> Iterator[Finding]:
+    server = server_of(settings)
+    if server is None:
+        return
+    try:
+        shown = server.state().current
+    except TargetFailed as failed:
+        yield Finding("postgres", "problem", str(failed))
+        return
+    current = current_release(target_of(settings))
+    if shown == current:
+        yield Finding("postgres", "ok", f"{server.place} shows {shown or 'nothing yet'}")
+    else:
+        yield Finding("postgres", "problem", f"shows {shown or 'nothing'}, the files {current}: run 'hogland publish'")
+
+
+def _runs(settings: Settings, *, fix: bool) -> Iterator[Finding]:
+    """A killed run keeps its slot in the pool and the next one waits for it."""
+    if not settings.dagster_home.exists():
+        yield Finding("runs", "ok", "none yet")
+        return
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        stuck = list(stuck_runs(instance))
+        for run_id in stuck if fix else ():
+            free(instance, run_id)
+        if not stuck:
+            yield Finding("runs", "ok", "no dead run holds a slot")
+        elif fix:
+            yield Finding("runs", "ok", f"freed the slots of {', '.join(stuck)}")
+        else:
+            yield Finding("runs", "problem", f"dead runs hold slots: {', '.join(stuck)}; free them with --fix")
+
+
+def stuck_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Runs that hold or await a slot of a pool and are over, or whose process is gone."""
+    for run_id in sorted(instance.event_log_storage.get_concurrency_run_ids()):
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished or not _is_alive(_process_of(instance, run_id)):
+            yield run_id
+
+
+def free(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Give back the slots of a dead run, and close it."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_failed(run, "Its process is gone; closed by hogland doctor --fix.")
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _process_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    """The process that executes the run, as its engine events say; None before it has one."""
+    for record in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = record.dagster_event
+        process = event.engine_event_data.metadata.get("pid") if event else None
+        if process is not None:
+            return int(str(process.value))
+    return None
+
+
+def _is_alive(process: int | None) -> bool:
+    """A run without a process may be about to get one: it counts as alive."""
+    if process is None:
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
