@@ -14,7 +14,7 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help listen run test dev check format hooks lock clean
+.PHONY: help explain listen run test dev check format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ listen: $(INSTALLED) ## Take what network servers push (MQTT, webhooks) to landi
 
 run: $(MANIFEST) ## Run the nightly job once: sources, gate, marts, published files in data/published
 	@$(PY) -m hogland_pipeline run
+
+explain: $(MANIFEST) ## Follow a value to its source: make explain KPI=ghg_total AREA=0682 PERIOD=2024
+	@$(PY) -m hogland_pipeline explain "$(KPI)" "$(AREA)" "$(PERIOD)"
 
 test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
 	@tests/install_mosquitto

@@ -15,7 +15,8 @@ final as (
         received_at,
         ingested_at,
         revision,
-        landing_id
+        landing_id,
+        load_id
     from readings
 )
 

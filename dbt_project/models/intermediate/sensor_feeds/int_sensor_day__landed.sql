@@ -1,0 +1,47 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_days',
+    days_from='warehouse',
+    on_schema_change='append_new_columns',
+    post_hook="{{ record_built_days('warehouse') }}"
+) }}
+
+with readings as (
+    select * from {{ ref('stg_sensor_feeds__reading') }}
+    where {{ in_pending_days('warehouse', 'instant', 'observed_at') }}
+),
+
+hourly as (
+    select
+        feed,
+        sensor_id,
+        date_trunc('hour', observed_at) as hour_at,
+        load_id,
+        landing_id,
+        count(*) as readings
+    from readings
+    group by feed, sensor_id, hour_at, load_id, landing_id
+),
+
+hours as (
+    select
+        hour_at,
+        {{ local_day('hour_at') }} as local_date
+    from (select distinct hour_at from hourly)
+),
+
+final as (
+    select
+        hourly.feed,
+        hourly.sensor_id,
+        hours.local_date,
+        hourly.load_id,
+        hourly.landing_id,
+        sum(hourly.readings)::bigint as readings
+    from hourly
+    inner join hours on hourly.hour_at = hours.hour_at
+    group by hourly.feed, hourly.sensor_id, hours.local_date, hourly.load_id, hourly.landing_id
+)
+
+select * from final
+order by feed, local_date, sensor_id, load_id, landing_id
