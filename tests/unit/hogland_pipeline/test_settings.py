@@ -143,12 +143,12 @@ def test_the_file_is_named_by_the_environment(tmp_path: Path) -> None:
         (
             'folder = "samples/tts"',
             f'folder = "samples/tts"\n{REMOTE}',
-            "hogland.toml: feeds.tts_hogland: needs either a folder or a url, and not both.",
+            "hogland.toml: feeds.tts_hogland: needs exactly one of folder, url and listen.",
         ),
         (
             'folder = "samples/tts"',
             "",
-            "hogland.toml: feeds.tts_hogland: needs either a folder or a url, and not both.",
+            "hogland.toml: feeds.tts_hogland: needs exactly one of folder, url and listen.",
         ),
         (
             'folder = "samples/tts"',
@@ -173,8 +173,8 @@ def test_a_mistake_is_told_in_one_sentence(tmp_path: Path, old: str, new: str, s
 
 
 def test_an_unknown_kind_of_feed_names_the_known_ones(tmp_path: Path) -> None:
-    sentence = mistake(tmp_path, with_change('kind = "the_things_stack"', 'kind = "chirpstack"'))
-    assert "feeds.tts_hogland.kind 'chirpstack' is none of 'the_things_stack', 'smhi_metobs'" in sentence
+    sentence = mistake(tmp_path, with_change('kind = "the_things_stack"', 'kind = "loriot"'))
+    assert "feeds.tts_hogland.kind 'loriot' is none of 'the_things_stack', 'chirpstack', 'smhi_metobs'" in sentence
 
 
 @pytest.mark.parametrize("feeds", ["feeds = 3", 'feeds = "smhi"', "feeds = [1]", "feeds = {}"])
@@ -249,3 +249,60 @@ def test_the_development_key_is_known_as_such(tmp_path: Path) -> None:
 
 def test_without_as_of_today_is_the_clocks(tmp_path: Path) -> None:
     assert load(tmp_path, with_change("as_of = 2026-02-01\n", "")).today() > date(2026, 1, 2)
+
+
+EXAMPLES = {
+    "road_weather": "Trafikverket",
+    "energy": "Metry",
+    "boreholes": "SensorThings",
+    "weather_twin": "NgsiLd",
+    "campus": "Tabular",
+    "old_road_weather": "Tabular",
+}
+
+
+def examples() -> str:
+    """The feeds that hogland.toml holds as comments, uncommented."""
+    text = (PROJECT_ROOT / "hogland.toml").read_text(encoding="utf-8")
+    lines = text[text.index("# [feeds.road_weather]") : text.index("\n\n[survey]")].splitlines()
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
+
+
+def test_the_examples_in_the_projects_file_are_good(tmp_path: Path) -> None:
+    secrets = {"HOGLAND_TRAFIKVERKET_KEY": TOKEN, "HOGLAND_METRY_TOKEN": TOKEN}
+    settings = load(tmp_path, with_change("[survey]", f"{examples()}\n[survey]"), **secrets)
+    clients = {bound.source.name: type(bound.source).__name__ for bound in bind_sources(settings)}
+    assert EXAMPLES.items() <= clients.items()
+    assert TOKEN not in repr(settings)
+    assert TOKEN not in repr(bind_sources(settings))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('token_env = "HOGLAND_TRAFIKVERKET_KEY"\n', "", "feeds.road_weather: needs a token_env beside its url"),
+        ("box = [14.2, 57.2, 15.6, 58.0]", "", "feeds.road_weather: needs stations or a box beside its url."),
+        ("box = [14.2, 57.2, 15.6, 58.0]", "box = [14.2, 572, 15.6, 58.0]", "feeds.road_weather.box.1: "),
+        ('"WeatherObservation"', '"Weather"', "feeds.road_weather.object_type: "),
+        ('meters = ["5b1a…"]\n', "", "feeds.energy: needs meters beside its url."),
+        ('metrics = ["energy", "flow"]', 'metrics = ["heat"]', "feeds.energy.metrics.0: "),
+        ('quantity = "air_temperature" }]', 'quantity = "heat" }]', "feeds.boreholes: quantity 'heat' is none of"),
+        ("NGSILD-Tenant =", "Authorization =", "feeds.weather_twin.headers: Authorization is a secret"),
+        ('decimal = ","', 'decimal = ";"', "feeds.campus.decimal: "),
+        ('decimal = ","', 'delimiter = ";;"', "feeds.campus.delimiter: "),
+        ('value = "Värde", ', "", "feeds.campus: a value column needs a quantity column"),
+        (
+            'value = "Värde"',
+            'valu = "Värde"',
+            "feeds.campus.columns.valu is not a known setting: did you mean 'value'?",
+        ),
+        ('timezone = "Europe/Stockholm"\ncol', 'timezone = "Sweden"\ncol', "feeds.old_road_weather.timezone: 'Sweden'"),
+        ('unit = "degC", ', 'unit = "m", ', "feeds.old_road_weather: unit 'm' of Lufttemp is none of degC"),
+        ('folder = "deliveries/vvis"', 'url = "https://example.org"', "feeds.old_road_weather: needs a folder"),
+    ],
+)
+def test_a_mistake_in_a_feed_of_observations(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert examples().count(old) == 1, old
+    text = with_change("[survey]", f"{examples().replace(old, new)}\n[survey]")
+    secrets = {"HOGLAND_TRAFIKVERKET_KEY": TOKEN, "HOGLAND_METRY_TOKEN": TOKEN}
+    assert sentence in mistake(tmp_path, text, **secrets)
