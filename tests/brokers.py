@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MOSQUITTO = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def free_port() -> int:
@@ -74,6 +75,14 @@ def broker(folder: Path, options: Sequence[str] = ("allow_anonymous true",)) -> 
         made.stop()
 
 
+def end_services() -> None:
+    """Whatever a test that failed left running."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
+
+
 class Service:
     """``python -m hogland_pipeline listen`` with a configuration of its own."""
 
@@ -110,6 +119,7 @@ class Service:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "hogland_pipeline", "listen"]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        _started.append(self.process)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

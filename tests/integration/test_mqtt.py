@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from sensors_ingest.landing import Landing
 from sensors_ingest.listener.segments import body_of
-from tests.brokers import MOSQUITTO, Broker, Service, broker
+from tests.brokers import MOSQUITTO, Broker, Service, broker, end_services
 
 pytestmark = pytest.mark.skipif(
     MOSQUITTO is None and os.environ.get("CI") != "true", reason="mosquitto is not installed"
@@ -82,6 +82,12 @@ def wait_until_stored(service: Service, numbers: range, seconds: float) -> None:
         time.sleep(1)
 
 
+@pytest.fixture(autouse=True)
+def none_left_running() -> Iterator[None]:
+    yield
+    end_services()
+
+
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Broker]:
     folder = tmp_path / "broker"
@@ -110,7 +116,7 @@ def test_killed_in_full_flow_nothing_is_lost(tmp_path: Path, mosquitto: Broker) 
         service.start()
     flow.join()
     assert kills >= 2
-    wait_until_stored(service, range(MESSAGES), 120)
+    wait_until_stored(service, range(MESSAGES), 300)
     assert service.stop() == 0
     # Sealed whole, each in its day: nothing is left open.
     assert list((service.landing / "chirp" / "open").glob("*.ndjson")) == []
@@ -123,12 +129,12 @@ def test_killed_in_full_flow_nothing_is_lost(tmp_path: Path, mosquitto: Broker) 
 def test_what_was_queued_while_it_was_down_comes_at_the_start(tmp_path: Path, mosquitto: Broker) -> None:
     service = subscribed(tmp_path, mosquitto.port)
     publish(mosquitto.port, range(10))
-    wait_until_stored(service, range(10), 20)
+    wait_until_stored(service, range(10), 60)
     assert service.stop() == 0
     publish(mosquitto.port, range(10, 500))
     service.start()
     service.wait_until_said("session resumed")
-    wait_until_stored(service, range(500), 20)
+    wait_until_stored(service, range(500), 60)
     assert service.stop() == 0
     assert sorted(stored(service)) == list(range(500))
 
@@ -140,7 +146,7 @@ def test_a_broker_that_restarts_is_connected_to_again(tmp_path: Path, mosquitto:
     mosquitto.start()
     service.wait_until_said("session resumed")
     publish(mosquitto.port, range(5))
-    wait_until_stored(service, range(5), 20)
+    wait_until_stored(service, range(5), 60)
     assert service.stop() == 0
 
 
@@ -195,7 +201,7 @@ def test_refusals_end_the_service_with_a_sentence(
     tmp_path: Path, guarded: Broker, ca_file: str, password: str, said: str
 ) -> None:
     service = guarded_service(tmp_path, guarded.port, ca_file, password)
-    assert service.process.wait(20) == 1
+    assert service.process.wait(60) == 1
     assert said in service.said()
     assert "Traceback" not in service.said()
     assert password not in service.said()
@@ -215,6 +221,6 @@ def test_two_services_cannot_listen_to_one_feed(tmp_path: Path, mosquitto: Broke
     service = subscribed(tmp_path, mosquitto.port)
     second = Service(tmp_path, feed(mosquitto.port))
     second.start()
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert "Another process listens to chirp already." in second.said()
     assert service.stop() == 0

@@ -12,7 +12,7 @@ import pytest
 
 from sensors_ingest.landing import Landing
 from sensors_ingest.listener.segments import body_of
-from tests.brokers import Service, free_port, wait_for_port
+from tests.brokers import Service, end_services, free_port, wait_for_port
 
 SECRET = "a-secret-of-some-length"
 FEED = """
@@ -51,6 +51,12 @@ class Receiver(Service):
         for path in (self.landing / "chirp" / "open").glob("*.ndjson"):
             lines += path.read_bytes().splitlines()
         return [body_of(line) for line in lines]
+
+
+@pytest.fixture(autouse=True)
+def none_left_running() -> Iterator[None]:
+    yield
+    end_services()
 
 
 @pytest.fixture
@@ -176,7 +182,7 @@ def test_without_a_good_secret_it_does_not_start(tmp_path: Path, environment: di
     service = Receiver(tmp_path)
     service.environment |= environment
     Service.start(service)
-    assert service.process.wait(20) == 2
+    assert service.process.wait(60) == 2
     assert said in service.said()
 
 
@@ -184,5 +190,5 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     service = Receiver(tmp_path)
     with socket.create_server(("127.0.0.1", service.port)):
         Service.start(service)
-        assert service.process.wait(20) == 1
+        assert service.process.wait(60) == 1
     assert f"Webhooks cannot be received at 127.0.0.1:{service.port}: Address already in use." in service.said()
