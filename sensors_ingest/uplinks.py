@@ -98,6 +98,7 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
 
 # One uplink delivered twice may carry other gateways, whose clocks differ: the first delivery's time holds,
 # so that the repeat is a duplicate and not a second measurement.
+# Further apart than an hour they are two: a counter without a session begins again when the device is restarted.
 _REMEMBER: Final = """
     INSERT INTO first_time
     SELECT uplink_key, arg_min(observed_at, landing_row)
@@ -106,7 +107,12 @@ _REMEMBER: Final = """
     GROUP BY uplink_key
 """
 _SETTLED: Final = """
-    SELECT uplink.* REPLACE (coalesce(first_time.observed_at, uplink.observed_at) AS observed_at)
+    SELECT uplink.* REPLACE (
+        CASE
+            WHEN abs(epoch(first_time.observed_at - uplink.observed_at)) <= 3600 THEN first_time.observed_at
+            ELSE uplink.observed_at
+        END AS observed_at
+    )
     FROM uplink LEFT JOIN first_time USING (uplink_key)
     ORDER BY landing_row
 """

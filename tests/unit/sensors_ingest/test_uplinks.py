@@ -198,6 +198,13 @@ def test_repeat_with_other_gateways_is_the_same_measurement(landing: Landing) ->
     assert rows["uplink_key"].n_unique() == 1
 
 
+def test_counter_that_began_again_without_a_session_is_another_measurement(landing: Landing) -> None:
+    first = uplink(session_key_id=None, f_cnt=7)
+    later = uplink(session_key_id=None, f_cnt=7, rx_metadata=[{"time": "2026-01-04T11:00:00Z"}])
+    rows = decode(landing, land(landing, first, later))
+    assert rows["observed_at"].to_list() == [HEARD_AT, datetime(2026, 1, 4, 11, tzinfo=UTC)]
+
+
 def test_tilted_laser_is_suspect_but_its_thermometer_is_not(landing: Landing) -> None:
     rows = decode(landing, land(landing, uplink("0367f8ff0482c602050001", eui=MILESIGHT)))
     said = {row["quantity"]: (row["quality"], row["source_quality"]) for row in rows.rows(named=True)}
