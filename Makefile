@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DAGSTER_HOME ?= $(CURDIR)/data/dagster
 TESTS ?=
+DATA_DIR ?= $(or $(HOGLAND_DATA_DIR),data)
 
 PY := $(VENV)/bin/python
 # A copy of the lock the environment was made from: the environment is current while the two are equal.
@@ -14,10 +15,10 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain listen run test dev check format hooks lock clean
+.PHONY: help explain listen run test dev check check-history format hooks lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 listen: $(INSTALLED) ## Take what network servers push (MQTT, webhooks) to landing, until Ctrl-C
 	@$(PY) -m hogland_pipeline listen
@@ -42,6 +43,12 @@ check: $(MANIFEST) ## Lint, types, SQL style and the dbt project; warnings are e
 	$(PY) -m mypy
 	$(PY) -m sqlfluff lint --processes 2 dbt_project/models
 	HOGLAND_BUILD_DB=marts.duckdb HOGLAND_WAREHOUSE_DB=warehouse.duckdb $(VENV)/bin/dbt --quiet parse --no-partial-parse \
+		--project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
+
+check-history: $(MANIFEST) ## Compare all of history with the raw readings; the night compares the days it built
+	HOGLAND_BUILD_DB="$(abspath $(DATA_DIR))/build/marts.duckdb" HOGLAND_WAREHOUSE_DB="$(abspath $(DATA_DIR))/warehouse.duckdb" \
+		$(VENV)/bin/dbt --quiet test --select hourly_readings_add_up_to_raw daily_readings_add_up_to_raw \
+		daily_snow_adds_up_to_raw stored_days_hold_what_was_built --vars '{whole_history: true}' \
 		--project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
 
 format: $(INSTALLED) ## Format Python and SQL

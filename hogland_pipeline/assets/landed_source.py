@@ -11,6 +11,7 @@ import dagster as dg
 
 from expectations.suite import load_suite
 from hogland_pipeline.assets.checks import check_results, check_specs
+from hogland_pipeline.assets.freshness import fresh_data_result, fresh_data_spec, freshness_policy
 from hogland_pipeline.gate import load_files
 from hogland_pipeline.jobs import WAREHOUSE_POOL
 from hogland_pipeline.loads import DayRows, Load, files_to_load, record_failure
@@ -87,6 +88,7 @@ def _raw_asset(
         kinds={"duckdb", "greatexpectations"},
         owners=[bound.owner],
         partitions_def=partitions,
+        freshness_policy=freshness_policy(bound),
         metadata={
             "dagster/table_name": f"warehouse.raw.{table.name}",
             "dagster/column_schema": _column_schema(table),
@@ -97,7 +99,7 @@ def _raw_asset(
     @dg.multi_asset(
         name=key.to_python_identifier(),
         specs=[spec],
-        check_specs=check_specs(load_suite(table.suite), key),
+        check_specs=[*check_specs(load_suite(table.suite), key), *fresh_data_spec(bound, key)],
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         can_subset=True,
         pool=WAREHOUSE_POOL,
@@ -120,6 +122,7 @@ def _raw_asset(
             raise
         for note in bound.notes(landing, files):
             context.log.warning(note)
+        yield from fresh_data_result(settings, warehouse, bound, key)
         yield from _outcome(context, key, days, landed, files, load)
 
     return raw_asset

@@ -1,0 +1,167 @@
+"""What arrives late or is corrected rebuilds its own local days, and nothing else: fingerprints of every stored day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.dbt_project.small_build import Build, make_build
+
+STORED = (
+    "intermediate.int_sensor_reading__hourly",
+    "intermediate.int_sensor_reading__daily",
+    "intermediate.int_sensor_day__trace",
+    "intermediate.int_sensor_day__flat",
+)
+MARTS = ("main.kpi_operations__daily_snow", "main.kpi_operations__sensor_health")
+
+# A station of SMHI, its last day not yet checked, and an energy meter, hour by hour.
+OTHER_FEEDS = """
+insert into raw.sensor_reading
+select
+    feed, sensor_id, quantity, observed_at, 2 + hour(observed_at) / 10.0, unit, null, null,
+    if(feed = 'smhi' and observed_at >= '2026-01-12 23:00:00+00', 'suspect', 'good'), null, observed_at, 0, null,
+    'file', timestamptz '2026-01-14 01:00:00+00', 1, 1
+from generate_series(
+    timestamptz '2026-01-09 23:00:00+00', timestamptz '2026-01-13 22:00:00+00', interval 1 hour
+) as moments(observed_at)
+cross join (values ('smhi', '74180', 'air_temperature', 'degC'), ('metry', 'meter-1', 'energy', 'kWh'))
+    as series(feed, sensor_id, quantity, unit);
+insert into ops.touched_day
+select distinct 1, feed, timezone('Europe/Stockholm', observed_at)::date
+from raw.sensor_reading where feed in ('smhi', 'metry');
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    build = make_build(tmp_path_factory.mktemp("late"))
+    build.change_warehouse(OTHER_FEEDS)
+    _append(build.seeds / "sensor_kinds.csv", "energy_meter_of_test,Energimätare,Energy meter,energy")
+    _append(build.seeds / "sensors.csv", "meter-1,metry,meter-1,School,0682,energy_meter_of_test,,,57.65,14.69,60")
+    assert not build.dbt("seed") | build.dbt("run")
+    return build
+
+
+def _append(seed: Path, row: str) -> None:
+    seed.write_text(seed.read_text(encoding="utf-8").rstrip("\n") + "\n" + row + "\n", encoding="utf-8")
+
+
+def fingerprints(build: Build) -> dict[tuple[str, str, str], tuple[str, int]]:
+    """Hash and number of rows by table, feed and day, with the version that each model says it built."""
+    days: dict[tuple[str, str, str], tuple[str, int]] = {}
+    for table in STORED + MARTS:
+        rows = build.query(
+            f"select feed, local_date::varchar, bit_xor(hash(stored))::varchar, count(*) from {table} as stored"
+            " group by feed, local_date"
+        )
+        days |= {(table, feed, day): (digest, count) for feed, day, digest, count in rows}
+    built = build.query("select model, feed, local_date::varchar, version, 1 from intermediate.int_sensor_day__built")
+    return days | {(f"built {model}", feed, day): (version, one) for model, feed, day, version, one in built}
+
+
+def changed(build: Build, warehouse_sql: str) -> set[tuple[str, str]]:
+    """Feeds and days of which anything differs after the change and a build."""
+    before = fingerprints(build)
+    build.change_warehouse(warehouse_sql)
+    assert not build.dbt("run")
+    after = fingerprints(build)
+    return {(feed, day) for (_, feed, day) in before.keys() | after.keys() if _differs(before, after, feed, day)}
+
+
+def _differs(
+    before: dict[tuple[str, str, str], tuple[str, int]],
+    after: dict[tuple[str, str, str], tuple[str, int]],
+    feed: str,
+    day: str,
+) -> bool:
+    tables = {table for table, _, _ in before.keys() | after.keys()}
+    return any(before.get((table, feed, day)) != after.get((table, feed, day)) for table in tables)
+
+
+def test_a_late_reading_rebuilds_its_day(build: Build) -> None:
+    late = """
+        insert into raw.sensor_reading
+        select * replace (timestamptz '2026-01-11 10:05:00+00' as observed_at, -9.5 as value, 11 as load_id)
+        from raw.sensor_reading where sensor_id = 'A81758FFFE04A001' and quantity = 'air_temperature' limit 1;
+        insert into ops.touched_day values (11, 'tts_hogland', '2026-01-11')
+    """
+    assert changed(build, late) == {("tts_hogland", "2026-01-11")}
+    low = "select air_temperature_low_degc from main.kpi_operations__daily_snow"
+    where = " where sensor_id = 'A81758FFFE04A001' and local_date = '2026-01-11'"
+    assert build.query(low + where) == [(-9.5,)]
+
+
+def test_a_checked_value_of_smhi_rebuilds_its_day(build: Build) -> None:
+    checked = """
+        update raw.sensor_reading set value = 1.25, quality = 'good', revision = 2, load_id = 12
+        where feed = 'smhi' and observed_at = '2026-01-13 05:00:00+00';
+        insert into ops.touched_day values (12, 'smhi', '2026-01-13')
+    """
+    # The health of the lasers on that day tells how far they are from SMHI.
+    assert changed(build, checked) == {("smhi", "2026-01-13"), ("tts_hogland", "2026-01-13")}
+    rebuilt = "select distinct feed from intermediate.int_sensor_day__built where built_at ="
+    assert build.query(rebuilt + " (select max(built_at) from intermediate.int_sensor_day__built)") == [("smhi",)]
+    suspect = "select suspect_readings, air_temperature_low_degc from main.kpi_operations__daily_snow"
+    assert build.query(suspect + " where sensor_id = '74180' and local_date = '2026-01-13'") == [(23, 1.25)]
+
+
+def test_a_restated_meter_rebuilds_the_days_of_its_hours(build: Build) -> None:
+    # Meter time is UTC+1 all year; the two restated hours are the last of one Swedish day and the first of the next.
+    restated = """
+        update raw.sensor_reading set value = 100, revision = 2, load_id = 13
+        where feed = 'metry' and observed_at in ('2026-01-10 22:00:00+00', '2026-01-10 23:00:00+00');
+        insert into ops.touched_day values (13, 'metry', '2026-01-10'), (13, 'metry', '2026-01-11')
+    """
+    assert changed(build, restated) == {("metry", "2026-01-10"), ("metry", "2026-01-11")}
+
+
+def test_nothing_new_changes_no_day(build: Build) -> None:
+    assert changed(build, "select 1") == set()
+
+
+class TestMountings:
+    """A changed row of the seed works out again the days it applies to."""
+
+    @staticmethod
+    def changed_by(build: Build, before: str, after: str) -> set[tuple[str, str]]:
+        seed = build.seeds / "sensor_mountings.csv"
+        text = seed.read_text(encoding="utf-8")
+        assert before in text
+        seed.write_text(text.replace(before, after), encoding="utf-8")
+        assert not build.dbt("seed", "-s", "sensor_mountings")
+        return changed(build, "select 1")
+
+    def test_a_mount_height_corrected_in_the_past_changes_the_days_it_was_in_force(self, build: Build) -> None:
+        row = "A81758FFFE04A002,2025-10-01,3000,"
+        days = self.changed_by(build, row, "A81758FFFE04A002,2025-10-01,3010,")
+        assert days == {("tts_hogland", day) for day in ("2026-01-10", "2026-01-11")}
+
+    def test_a_removed_row_gives_its_days_to_the_mounting_before(self, build: Build) -> None:
+        days = self.changed_by(build, "A81758FFFE04A002,2026-01-12,2700,0,0,mm,remounted lower on a new pole\n", "")
+        assert days == {("tts_hogland", day) for day in ("2026-01-12", "2026-01-13")}
+
+    def test_a_row_that_cannot_be_is_refused(self, build: Build) -> None:
+        seed = build.seeds / "sensor_mountings.csv"
+        text = seed.read_text(encoding="utf-8")
+        for row in (
+            "A81758FFFE04A001,2025-10-01,3000,0,0,mm,twice on one day",
+            "A81758FFFE04A001,2025-11-01,300,0,0,mm,height in cm",
+            "A81758FFFE04A001,2025-12-01,3000,61,0,mm,looking at the horizon",
+            "A81758FFFE04A001,2026-01-01,3000,0,900,mm,offset of a roof",
+            "A81758FFFE04A001,2026-01-02,3000,0,0,cm,unit",
+            "A81758FFFE04A001,2026-01-03,,0,0,mm,no height",
+        ):
+            _append(seed, row)
+        assert not build.dbt("seed", "-s", "sensor_mountings")
+        failed = build.dbt("test", "-s", "sensor_mountings")
+        seed.write_text(text, encoding="utf-8")
+        assert failed == {
+            "unique_combination_sensor_mountings_sensor_id__valid_from",
+            "mounting_is_complete",
+            "mount_height_is_between_1_and_10_m",
+            "mounting_angle_is_between_0_and_60_degrees",
+            "zero_offset_is_small",
+            "mounting_is_measured_in_mm",
+        }
