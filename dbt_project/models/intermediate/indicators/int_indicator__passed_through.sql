@@ -26,8 +26,11 @@ final as (
         make_date(measured.year, 1, 1) as period_start,
         make_date(measured.year, 12, 31) as period_end,
         measured.value,
-        greatest(0, measured.value - margins.value) as lower_bound,
-        if(measured.value is null, null, least(100, measured.value + margins.value)) as upper_bound,
+        -- Without a margin there are no bounds; greatest and least alone would turn null into 0 and 100.
+        measured.value - margins.value as below,
+        measured.value + margins.value as above,
+        if(below is null, null, greatest(0, below)) as lower_bound,
+        if(above is null, null, least(100, above)) as upper_bound,
         if(measured.value_status = 'observed', 1, 0) as n,
         if(measured.value_status = 'observed', 1, 0) as completeness,
         measured.value_status,
@@ -45,4 +48,4 @@ final as (
             and measured.year = margins.year
 )
 
-select * from final
+select * exclude (below, above) from final
