@@ -1,0 +1,134 @@
+"""The chain of a value, from a small published file, warehouse and landing."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from rich.console import Console
+
+from hogland_pipeline import explain as module
+from hogland_pipeline.explain import NothingPublished, explain, print_explanation
+from hogland_pipeline.manifest import Manifest
+from hogland_pipeline.settings import Settings, load_settings
+from hogland_pipeline.warehouse import Warehouse
+from sensors_ingest.landing import Landing
+
+AT = "timestamptz '2026-06-30 12:00:00+00'"
+MANIFEST = Manifest(
+    {
+        "nodes": {
+            "model.hogland.int_kpi_value__climate": {
+                "unique_id": "model.hogland.int_kpi_value__climate",
+                "name": "int_kpi_value__climate",
+                "resource_type": "model",
+                "depends_on": {"nodes": ["source.hogland.raw.indicator_value", "seed.hogland.kpi_definitions"]},
+            },
+            "seed.hogland.kpi_definitions": {
+                "unique_id": "seed.hogland.kpi_definitions",
+                "name": "kpi_definitions",
+                "resource_type": "seed",
+                "depends_on": {"macros": []},
+            },
+            "test.hogland.kpi_period_starts_before_it_ends.1": {
+                "name": "kpi_period_starts_before_it_ends",
+                "resource_type": "test",
+                "depends_on": {"nodes": ["model.hogland.fct_kpi_value"]},
+            },
+        }
+    }
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """One value in two vintages, the newer of which was loaded from a landing file."""
+    settings = load_settings(data_dir=tmp_path)
+    file = Landing(settings.landing_dir).write(
+        "emissions", [b"figures"], address="emissions-2026-06.csv", suffix="csv", source_time=datetime.now(UTC)
+    )
+    with Warehouse(settings.warehouse_path).write() as warehouse:
+        warehouse.execute(
+            "insert into raw.indicator_value by name select 'ned' as source, 'GGT' as series_id, '0682' as area_id,"
+            " '2024' as period, 'total' as breakdown, 108542.566 as value, 'observed' as value_status, 't' as unit,"
+            f" '2026-06' as vintage, '{file.landing_id}' as landing_id, 1 as revision, 7 as load_id;"
+            "insert into ops.check_result by name select 7 as load_id, 'emissions' as source, 1 as position,"
+            " 'emission_is_not_negative' as name, 'error' as severity, 'row' as scope, true as passed"
+        )
+    settings.published_dir.mkdir()
+    with duckdb.connect(str(settings.published_dir / "hogland.duckdb")) as published:
+        published.execute(
+            "create table fct_kpi_value as select 'ghg_total' as kpi_id, 'municipality' as area_type,"
+            " '0682' as area_id, '2024' as period, value::double as value, null::varchar as value_text,"
+            " 't CO2e' as unit, 'observed' as value_status, 'ned-v1' as method_version, source_vintage,"
+            " valid_from_date, valid_to_date, valid_to_date is null as is_latest from (values"
+            " (99000.0, '2026-02', date '2026-02-01', date '2026-06-01'),"
+            " (108542.566, '2026-06', date '2026-06-01', null)"
+            ") as vintages(value, source_vintage, valid_from_date, valid_to_date);"
+            "create table dim_kpi as select * from (values ('ghg_total', 'published'), ('dimios_maturity',"
+            " 'no value yet: no DiMiOS delivery received')) as kpis(kpi_id, value_status);"
+            "create table kpi_lineage as select 'ghg_total' as kpi_id, '0682' as area_id, '2024' as period,"
+            " 'ned-v1' as method_version, '2026-06' as source_vintage, 'int_kpi_value__climate' as dbt_model,"
+            " 'indicator_value' as raw_table, 1 as raw_rows, 7 as load_id, 'emissions' as load_source, 'r1' as run_id,"
+            f" {AT} as loaded_at, '{file.landing_id}' as landing_id;"
+            f"create table publication as select 'fct_kpi_value' as mart, {AT} as published_at, 'r2' as run_id,"
+            " 15 as checks_passed, 0 as checks_warned, 0 as checks_failed"
+        )
+    monkeypatch.setattr(module.Manifest, "read", lambda path: MANIFEST)
+    return settings
+
+
+def test_a_value_is_followed_to_its_landing_file_and_every_check(settings: Settings) -> None:
+    latest, older = explain(settings, "ghg_total", "0682", "2024")
+
+    assert (latest.value["value"], latest.models) == (
+        108542.566,
+        ["fct_kpi_value", "int_kpi_value__climate", "warehouse.raw.indicator_value"],
+    )
+    assert latest.tests == ["kpi_period_starts_before_it_ends"]
+    [origin] = latest.origins
+    assert origin.file is not None
+    assert origin.file.address == "emissions-2026-06.csv"
+    assert origin.checks == ["emission_is_not_negative: passed"]
+    assert len(origin.rows) == 1
+    assert "value 108542.566" in origin.rows[0]
+    assert (older.value["source_vintage"], older.origins) == ("2026-02", [])
+
+
+def test_the_printed_chain_names_value_load_file_and_check(settings: Settings) -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    for explanation in explain(settings, "ghg_total", "0682", "2024"):
+        print_explanation(console, explanation)
+    text = console.export_text()
+    for expected in (
+        "108,542.566",
+        "load 7 of emissions",
+        "emissions-2026-06.csv",
+        "sha256",
+        "no raw row stands behind",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (("ghg_total", "0682", "2030"), "it has 2024"),
+        (("ghg_total", "0604", "2024"), "the areas are 0682"),
+        (("dimios_maturity", "0682", "2024"), "no DiMiOS delivery received"),
+        (("ghg_totals", "0682", "2024"), "is not an indicator"),
+    ],
+)
+def test_a_value_that_does_not_exist_is_told_in_a_sentence(
+    settings: Settings, question: tuple[str, str, str], answer: str
+) -> None:
+    with pytest.raises(NothingPublished, match=answer):
+        explain(settings, *question)
+
+
+def test_before_the_first_night_there_is_nothing_to_explain(tmp_path: Path) -> None:
+    with pytest.raises(NothingPublished, match="run the night first"):
+        explain(load_settings(data_dir=tmp_path), "ghg_total", "0682", "2024")
