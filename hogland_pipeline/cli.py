@@ -1,5 +1,6 @@
 """The commands of ``./hogland``. Mistakes and obstacles end as one sentence, not as a traceback."""
 
+import logging
 import os
 import shutil
 import sys
@@ -137,6 +138,7 @@ def publish(
         from hogland_pipeline.resources import bind_sources
         from hogland_pipeline.warehouse import Warehouse
 
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         tables_of = {bound.source.name: bound.table.name for bound in bind_sources(settings)}
         publication = publish_build(
             settings,

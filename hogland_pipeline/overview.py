@@ -108,11 +108,14 @@ def print_releases(console: Console, settings: Settings) -> None:
     table = Table(title="Publications", title_justify="left")
     for heading in ("when", "what", "release", "kept", "targets"):
         table.add_column(heading, no_wrap=heading == "release")
-    for event in events(target):
+    told = events(target)
+    for release_id in sorted(kept - {event.release_id for event in told}):
+        table.add_row("", "published", release_id, "now published" if release_id == current else "yes", "")
+    for event in told:
         failed = [state.target for state in event.targets if state.status == "failed"]
         state = "now published" if event.release_id == current else "yes" if event.release_id in kept else "no"
-        told = f"[red]failed: {', '.join(failed)}[/]" if failed else "all"
-        table.add_row(_local(event.at), event.event.replace("_", " "), event.release_id, state, told)
+        where = f"[red]failed: {', '.join(failed)}[/]" if failed else "all"
+        table.add_row(_local(event.at), event.event.replace("_", " "), event.release_id, state, where)
     console.print(table)
     console.print("Go back with: hogland rollback RELEASE")
 

@@ -14,7 +14,7 @@ from hogland_pipeline.contracts import contracts_of
 from hogland_pipeline.history import Event, remember
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.publication_record import TargetState
-from hogland_pipeline.publish import FILE_TARGETS, Publication, Writer, publish
+from hogland_pipeline.publish import Publication, Writer, publish
 from hogland_pipeline.release_tables import release_tables
 from hogland_pipeline.releases import PublicationFailed, Target, current_release, release_ids, roll_back
 from hogland_pipeline.settings import Settings
@@ -101,7 +101,7 @@ def roll_back_everywhere(settings: Settings, release_id: str) -> list[TargetStat
     """
     target = target_of(settings)
     roll_back(target, release_id)
-    states = [TargetState(name, "published", release_id) for name in (*FILE_TARGETS, *release_writers(settings))]
+    states = [TargetState("files", "published", release_id)]
     if server := server_of(settings):
         states.append(_bring_to(server, target, release_id))
     remember(target, Event(datetime.now(UTC), "rolled_back", release_id, targets=states))

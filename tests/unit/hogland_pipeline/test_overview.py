@@ -1,0 +1,92 @@
+"""Safe questions, the state of what is published, and the way back."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hogland_pipeline.history import HISTORY_NAME, events
+from hogland_pipeline.overview import NothingPublished, QueryFailed, ask, print_releases, print_status
+from hogland_pipeline.publishing import release_before, roll_back_everywhere
+from hogland_pipeline.releases import PublicationFailed, Target, current_release
+from hogland_pipeline.settings import Settings, load_settings
+from tests.unit.hogland_pipeline.test_publish import NIGHT, build, release
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(environment={}, data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def released(settings: Settings, tmp_path: Path) -> list[str]:
+    path = build(tmp_path)
+    return [release(path, Target(settings.data_dir), at=NIGHT + timedelta(day)).release_id for day in (0, 1)]
+
+
+def test_a_query_is_answered(settings: Settings, released: list[str]) -> None:
+    answer = ask(settings, "select municipality_code from dim_municipality order by 1")
+    assert (answer.columns, answer.rows) == (["municipality_code"], [("0682",), ("0686",)])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from daily_snow",
+        "copy daily_snow to 'x.csv'",
+        "select * from read_csv('/etc/hostname')",
+        "attach 'other.duckdb'",
+        "set enable_external_access = true",
+        "install httpfs",
+        "select no_such_column from daily_snow",
+    ],
+)
+def test_a_query_cannot_change_or_reach_anything_else(
+    settings: Settings, released: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(QueryFailed) as failed:
+        ask(settings, query)
+    assert "\n" not in str(failed.value)
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_nothing_published_is_a_sentence(settings: Settings) -> None:
+    with pytest.raises(NothingPublished, match="run 'hogland run' first"):
+        ask(settings, "select 1")
+
+
+def test_status_and_history_name_the_release(settings: Settings, released: list[str]) -> None:
+    console = Console(record=True, width=200)
+    print_status(console, settings)
+    print_releases(console, settings)
+    text = console.export_text()
+    assert released[0] in text
+    assert f"Release {released[1]}" in text
+    assert "daily_snow" in text
+
+
+def test_a_roll_back_is_remembered(settings: Settings, released: list[str]) -> None:
+    target = Target(settings.data_dir)
+    assert release_before(settings) == released[0]
+    roll_back_everywhere(settings, released[0])
+    assert current_release(target) == released[0]
+    assert [(event.event, event.release_id) for event in events(target)] == [
+        ("published", released[0]),
+        ("published", released[1]),
+        ("rolled_back", released[0]),
+    ]
+    with pytest.raises(PublicationFailed, match="no earlier release"):
+        release_before(settings)
+
+
+def test_a_line_that_a_crash_cut_off_costs_only_itself(
+    settings: Settings, released: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    target = Target(settings.data_dir)
+    history = target.releases / HISTORY_NAME
+    history.write_text(history.read_text("utf-8")[:-20], "utf-8")
+    roll_back_everywhere(settings, released[0])
+    assert [event.event for event in events(target)] == ["published", "rolled_back"]
+    assert "cannot be read and is left out" in caplog.text
