@@ -220,7 +220,12 @@ peak_power_reduction as (
     where peak_power_reduction_pct is not null
 ),
 
+passed_through as (
+    select * exclude (domain) from {{ ref('int_indicator__passed_through') }}
+    where domain = 'operations'
+),
+
 {{ kpi_values([
     'availability', 'zero_crossings', 'snow_cover_days', 'plough_trigger_events', 'frost_risk_hours',
-    'heat_use_normalised', 'peak_power_reduction',
+    'heat_use_normalised', 'peak_power_reduction', 'passed_through',
 ]) }}

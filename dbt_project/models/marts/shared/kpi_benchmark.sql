@@ -130,6 +130,8 @@ final as (
             and own.kpi_id = grouped.kpi_id
             and own.period = grouped.period
             and own.method_version = grouped.method_version
+            -- A few municipalities are not the country.
+            and grouped.members_count >= 0.9 * coalesce(comparison_groups.members_total, grouped.members_count)
     left join latest as published
         on
             comparison_groups.group_id = published.area_id
