@@ -1,5 +1,6 @@
 """The night from the command line: both jobs in this process, one after the other, and what came of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,6 +61,7 @@ class Night:
     last_day: str
     sources: Sequence[SourceOutcome]
     dbt_tests_passed: int
+    dbt_tests_warned: int
     dbt_tests_failed: int
     marts: Sequence[MartOutcome]
     database: Path | None
@@ -100,8 +102,9 @@ def run_night(settings: Settings, progress: Progress) -> Night:
         first_day=first,
         last_day=last,
         sources=_sources(warehouse, ingest.run_id, progress),
-        dbt_tests_passed=sum(dbt_tests),
-        dbt_tests_failed=len(dbt_tests) - sum(dbt_tests),
+        dbt_tests_passed=dbt_tests["passed"],
+        dbt_tests_warned=dbt_tests["warned"],
+        dbt_tests_failed=dbt_tests["failed"],
         marts=published,
         database=Target(settings.data_dir).database if published else None,
         release_bytes=_size(Target(settings.data_dir).published) if published else 0,
@@ -159,13 +162,13 @@ def _published(settings: Settings, run_id: str) -> list[MartOutcome]:
     return [MartOutcome(*row) for row in rows]
 
 
-def _dbt_tests(result: Any) -> list[bool]:
-    """Passed or not, for every dbt test of the run; the other checks are those of the publication."""
-    return [
-        evaluation.passed
-        for evaluation in result.get_asset_check_evaluations()
-        if evaluation.asset_key.path[0] != "published"
-    ]
+def _dbt_tests(result: Any) -> Counter[str]:
+    """How many dbt tests of the run passed, warned and failed; the other checks are those of the publication."""
+    return Counter(
+        "passed" if check.passed else "warned" if check.severity == dg.AssetCheckSeverity.WARN else "failed"
+        for check in result.get_asset_check_evaluations()
+        if check.asset_key.path[0] != "published"
+    )
 
 
 def _failures(result: Any) -> list[str]:

@@ -23,7 +23,8 @@ def print_night(console: Console, night: Night, total_seconds: float) -> None:
             ("in all", total_seconds),
         )
     )
-    console.print(f"dbt tests: {night.dbt_tests_passed} passed, {night.dbt_tests_failed} failed. Time: {stages}.")
+    tests = f"{night.dbt_tests_passed} passed, {night.dbt_tests_warned} warned, {night.dbt_tests_failed} failed"
+    console.print(f"dbt tests: {tests}. Time: {stages}.")
     if night.database:
         size = night.release_bytes / 1e6
         change = "Numbers changed." if night.is_changed else "No number changed since the last publication."
@@ -60,7 +61,7 @@ def _grouped(count: int) -> str:
 
 
 def _checks(outcome: SourceOutcome | MartOutcome) -> str:
-    """``25 passed, 1 refused rows``: a failed check of a source that passed is a row rule, and its rows in quarantine."""
+    """``25 passed, 1 refused rows``: a failed check of a source that passed is a row rule; it quarantined its rows."""
     failed, word = 0, "failed"
     if isinstance(outcome, SourceOutcome):
         failed, word = outcome.checks_failed, "refused rows" if outcome.status == "passed" else "failed"

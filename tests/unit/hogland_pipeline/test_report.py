@@ -22,6 +22,7 @@ NIGHT = Night(
     last_day="2026-01-31",
     sources=[GOOD],
     dbt_tests_passed=143,
+    dbt_tests_warned=2,
     dbt_tests_failed=0,
     marts=[MART],
     database=Path("data/published/hogland.duckdb"),
@@ -60,7 +61,7 @@ def test_a_good_night_in_full() -> None:
         "10 passed, 1 warned",
         "changed",
     ]
-    assert "dbt tests: 143 passed, 0 failed. Time: sources 4.4 s, dbt 13.5 s, publish 2.7 s, in all 42.6 s." in text
+    assert "dbt tests: 143 passed, 2 warned, 0 failed. Time: sources 4.4 s, dbt 13.5 s, publish 2.7 s, in all 42.6 s." in text
     assert "Published: data/published/hogland.duckdb (and parquet/ beside it), 3.2 MB. Numbers changed." in text
     assert "✗" not in text
 
