@@ -67,4 +67,25 @@ welfare_tech_index as (
     from welfare_tech_answers
 ),
 
-{{ kpi_values(['survey_shares', 'passed_through', 'welfare_tech_index']) }}
+-- No row until the number of invited is known: the registry says why.
+response_rate as (
+    select
+        'survey_response_rate' as kpi_id,
+        'federation' as area_type,
+        'hoglandet' as area_id,
+        wave as period,
+        first_answer_date as period_start,
+        last_answer_date as period_end,
+        100 * response_share as value,
+        n_respondents as numerator,
+        n_invited as denominator,
+        n_respondents as n,
+        1 as completeness,
+        value_status,
+        wave as source_vintage,
+        loaded_at
+    from {{ ref('kpi_digitalisation__survey_wave') }}
+    where value_status = 'observed'
+),
+
+{{ kpi_values(['survey_shares', 'response_rate', 'passed_through', 'welfare_tech_index']) }}

@@ -66,8 +66,8 @@ maturity_share as (
     from snapshots
 ),
 
--- Only what an entry itself states as net; a gross effect or a footprint is not a net effect. Effects in different units,
--- or of which one is claimed and another measured, are not added: kpi_twin__effect_total has them apart.
+-- Only what an entry itself states as net; a gross effect or a footprint is not a net effect. Effects in different
+-- units, or of which one is claimed and another measured, are not added: kpi_twin__effect_total has them apart.
 net_effects as (
     select
         url,
@@ -102,4 +102,24 @@ net_effect as (
     left join net_effects on solutions.url = net_effects.url
 ),
 
-{{ kpi_values(['solutions_by_stage', 'maturity_share', 'net_effect']) }}
+-- No row until a municipality has delivered its register: missing is not zero.
+local_adoption as (
+    select
+        'local_adoption' as kpi_id,
+        'municipality' as area_type,
+        municipality_code as area_id,
+        year(max(last_change_date))::varchar as period,
+        date_trunc('year', max(last_change_date)) as period_start,
+        max(last_change_date) as period_end,
+        sum(n_solutions) filter (where status in ('pilot', 'in_use')) as value,
+        sum(n_solutions) as n,
+        1 as completeness,
+        'observed' as value_status,
+        strftime(max(last_change_date), '%Y-%m-%d') as source_vintage,
+        null::timestamptz as loaded_at
+    from {{ ref('kpi_twin__local_adoption') }}
+    where value_status = 'observed'
+    group by municipality_code
+),
+
+{{ kpi_values(['solutions_by_stage', 'maturity_share', 'net_effect', 'local_adoption']) }}
