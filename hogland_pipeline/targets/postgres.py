@@ -194,8 +194,7 @@ class Preparation:
                 "CREATE TABLE {} ({}, release_number integer NOT NULL DEFAULT {} CHECK (release_number = {}))"
             ).format(place, column_definitions(table), sql.Literal(self.number), sql.Literal(self.number))
         )
-        self._copy(schema, name, parquet)
-        loaded = _one(self.connection, sql.SQL("SELECT count(*) FROM {}").format(place))
+        loaded = self._copy(schema, name, parquet)
         if loaded != table.row_count:
             raise self.target.failed(f"{table.name}: {table.row_count} rows published, {loaded} rows loaded")
         if table.key:
@@ -204,14 +203,14 @@ class Preparation:
         self.connection.execute(sql.SQL("ANALYZE {}").format(place))
         self.tables[table.name] = table
 
-    def _copy(self, schema: str, table: str, parquet: Path) -> None:
-        """By ADBC, on a connection of its own: a stream of Arrow batches into a binary COPY."""
+    def _copy(self, schema: str, table: str, parquet: Path) -> int:
+        """By ADBC, on a connection of its own: a stream of Arrow batches into a binary COPY. Returns the rows."""
         from adbc_driver_postgresql import dbapi
 
         with pq.ParquetFile(parquet) as file:
             rows = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(ROWS_PER_BATCH))
             with dbapi.connect(self.target.conninfo(), autocommit=True) as connection, connection.cursor() as cursor:
-                cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
+                return int(cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema))
 
     def switch(self) -> float:
         """Show the release to readers: one transaction, tried again while readers hold what it must change.

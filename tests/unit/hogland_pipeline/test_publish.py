@@ -461,3 +461,34 @@ def test_a_full_disk_is_explained_and_the_old_release_stays(tmp_path: Path, targ
     assert last_line.endswith(f"published is still {current_release(target)}")
     assert tree(target.published) == before
     assert release_ids(target) == [current_release(target)]
+
+
+FULL_DISK_IN_EXTRACT = """
+import resource, sys
+from pathlib import Path
+from hogland_pipeline.publish_settings import ExtractSettings
+from hogland_pipeline.releases import PublicationFailed, Target
+from hogland_pipeline.targets.extracts import write_extracts
+from tests.unit.hogland_pipeline.test_publish import NIGHT, release
+from datetime import timedelta
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+writers = {"extracts": lambda draft: write_extracts(draft, ExtractSettings())}
+try:
+    release(Path(sys.argv[1]), Target(Path(sys.argv[2])), at=NIGHT + timedelta(1), writers=writers)
+except PublicationFailed as failed:
+    print(failed)
+"""
+
+
+def test_a_disk_that_fills_in_an_extract_leaves_the_old_release(tmp_path: Path, target: Target) -> None:
+    """Texts that compress well make a small database and a CSV file that does not fit."""
+    release(build(tmp_path), target)
+    before = tree(target.published)
+    large = "select range::integer as day, (range * 0.5)::decimal(21, 1) as snow_depth_cm, repeat('snow', 50) as note"
+    path = build(tmp_path, daily_snow=f"{large} from range(20000)")
+    command = [sys.executable, "-c", FULL_DISK_IN_EXTRACT, str(path), str(target.root), "1500000"]
+    outcome = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+
+    assert f"published is still {current_release(target)}" in outcome.stdout, outcome.stderr
+    assert tree(target.published) == before
+    assert list(target.releases.glob("candidate-*")) == []
