@@ -102,7 +102,7 @@ def _add_dataset(graph: Graph, catalog: URIRef, draft: Draft, table: WrittenTabl
     graph.add((dataset, DCTERMS.issued, _time(draft)))
     graph.add((dataset, DCTERMS.accessRights, URIRef(EU + "access-right/PUBLIC")))
     graph.add((dataset, DCTERMS.accrualPeriodicity, URIRef(EU + "frequency/DAILY")))
-    graph.add((dataset, DCAT.version, Literal(str(contract.version))))
+    graph.add((dataset, URIRef(f"{DCAT}version"), Literal(str(contract.version))))
     if period := _period(draft, table):
         temporal = URIRef(f"{dataset}#period")
         graph.add((dataset, DCTERMS.temporal, temporal))
