@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DAGSTER_HOME ?= $(CURDIR)/data/dagster
 TESTS ?=
+BENCH ?=
 DATA_DIR ?= $(or $(HOGLAND_DATA_DIR),data)
 
 PY := $(VENV)/bin/python
@@ -15,7 +16,7 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain listen run test dev check check-history format hooks lock clean
+.PHONY: help explain listen replay run test bench dev check check-history format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,12 +27,18 @@ listen: $(INSTALLED) ## Take what network servers push (MQTT, webhooks) to landi
 run: $(MANIFEST) ## Run the nightly job once: sources, gate, marts, published files in data/published
 	@$(PY) -m hogland_pipeline run
 
+replay: $(MANIFEST) ## Run what is in quarantine again from landing, after a decoder or rule was mended
+	@$(PY) -m hogland_pipeline replay
+
 explain: $(MANIFEST) ## Follow a value to its source: make explain KPI=ghg_total AREA=0682 PERIOD=2024
 	@$(PY) -m hogland_pipeline explain "$(KPI)" "$(AREA)" "$(PERIOD)"
 
 test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
 	@tests/install_mosquitto
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
+
+bench: $(MANIFEST) ## What a load costs, as a ratio to plain DuckDB in the same run (needs ../shared/bench)
+	@$(PY) tests/bench/bench_load.py $(BENCH)
 
 dev: $(MANIFEST) ## Open the Dagster UI with the project's own settings
 	@mkdir -p "$(DAGSTER_HOME)" && cp dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"

@@ -70,6 +70,23 @@ def prepare() -> None:
 
 
 @app.command()
+def replay() -> None:
+    """After a decoder, device list or rule was mended: run what is in quarantine again from landing, and publish."""
+    with _plain_errors():
+        settings = load_settings()
+        _use_dagster_home(settings)
+        from hogland_pipeline.nightly import run_replay
+        from hogland_pipeline.progress import Progress
+        from hogland_pipeline.report import print_replay
+
+        warnings.simplefilter("ignore")
+        with Progress(console) as progress:
+            replays, failures = run_replay(settings, progress)
+    print_replay(console, replays, failures)
+    raise typer.Exit(1 if failures else 0)
+
+
+@app.command()
 def listen() -> None:
     """Take what network servers push (MQTT, webhooks) to landing, until a signal ends it."""
     with _plain_errors():

@@ -1,5 +1,6 @@
 """The night from the command line: both jobs in this process, one after the other, and what came of them."""
 
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from hogland_pipeline.jobs import INGEST_JOB, MARTS_JOB, buildable
 from hogland_pipeline.partitions import nightly_range
 from hogland_pipeline.progress import RUN_CONFIG, Progress
 from hogland_pipeline.releases import Target
+from hogland_pipeline.replay import Replay, replay_source
 from hogland_pipeline.resources import bind_sources
 from hogland_pipeline.schedules import range_tags
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.staleness import source_states
 from hogland_pipeline.warehouse import Warehouse
+from sensors_ingest.landing import Landing
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,18 @@ def run_night(settings: Settings, progress: Progress) -> Night:
         publish_seconds=progress.seconds.get("published_marts", 0.0),
         failures=[*_failures(ingest), *_failures(marts)],
     )
+
+
+def run_replay(settings: Settings, progress: Progress) -> tuple[Sequence[Replay], Sequence[str]]:
+    """Run what is in quarantine again from landing, then build and publish; returns what came of it, and failures."""
+    definitions = build_definitions(settings, progress.loggers())
+    warehouse, landing = Warehouse(settings.warehouse_path), Landing(settings.landing_dir)
+    run_id = f"replay-{uuid.uuid4()}"
+    replays = [replay_source(settings, warehouse, landing, bound, run_id) for bound in bind_sources(settings)]
+    with dg.DagsterInstance.get() as instance:
+        marts = build_marts(definitions, warehouse, instance, progress)
+    refused = [f"The gate of {replay.source} is closed: {replay.message}." for replay in replays if replay.message]
+    return replays, [*refused, *_failures(marts)]
 
 
 def build_marts(

@@ -1,10 +1,14 @@
 """The night as tables a person can read in the terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hogland_pipeline.gate import NOTHING_NEW
 from hogland_pipeline.nightly import MartOutcome, Night, SourceOutcome
+from hogland_pipeline.replay import Replay
 
 STATUS_STYLE = {"passed": "green", "closed": "red", "failed": "red"}
 
@@ -32,6 +36,23 @@ def print_night(console: Console, night: Night, total_seconds: float) -> None:
     else:
         console.print("Nothing was published; what was published before stays.", style="red")
     for failure in night.failures:
+        console.print(f"✗ {failure}", style="red", markup=False, soft_wrap=True)
+
+
+def print_replay(console: Console, replays: Sequence[Replay], failures: Sequence[str]) -> None:
+    """What was in quarantine, by source and reason, and how much of it came in."""
+    table = Table(title="Quarantine, replayed from landing", title_justify="left")
+    for heading in ("source", "reason"):
+        table.add_column(heading)
+    for heading in ("before", "recovered", "left"):
+        table.add_column(heading, justify="right")
+    for replay in replays:
+        for found in replay.recoveries:
+            counts = (found.before, found.recovered, found.after)
+            table.add_row(found.source, escape(found.reason), *map(_grouped, counts))
+    console.print(table if table.row_count else "Nothing is in quarantine.")
+    console.print(f"{_grouped(sum(replay.rows_loaded for replay in replays))} rows loaded.")
+    for failure in failures:
         console.print(f"✗ {failure}", style="red", markup=False, soft_wrap=True)
 
 

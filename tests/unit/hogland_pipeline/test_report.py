@@ -13,7 +13,8 @@ from rich.console import Console
 
 from hogland_pipeline.nightly import MartOutcome, Night, SourceOutcome
 from hogland_pipeline.progress import RUN_CONFIG, Progress
-from hogland_pipeline.report import print_night
+from hogland_pipeline.replay import Recovery, Replay
+from hogland_pipeline.report import print_night, print_replay
 
 GOOD = SourceOutcome("smhi", "passed", 4465, 3715, 4, 743, 3, 25, 0, 1, "", 4.4)
 MART = MartOutcome("dim_sensor", 8, 10, 1, True, None, None)
@@ -158,3 +159,23 @@ def test_a_record_of_no_run_is_shown_from_warnings_on() -> None:
     for level in (logging.INFO, logging.WARNING):
         progress.emit(logging.LogRecord("x", level, "f", 1, f"level {level}", None, None))
     assert console.file.getvalue().split() == ["!", "level", "30"]  # type: ignore[attr-defined]
+
+
+def replayed(replays: list[Replay], failures: list[str]) -> str:
+    console = Console(file=io.StringIO(), width=140, highlight=False)
+    print_replay(console, replays, failures)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_replay_says_what_came_in_and_what_stays() -> None:
+    recovery = Recovery("tts_hogland", "payload_is_decoded", "unknown device A8[bold]", 1200, 3)
+    text = replayed([Replay("tts_hogland", 2, 4788, "", [recovery])], ["The gate of smhi is closed: why."])
+    (row,) = (line for line in text.splitlines() if "unknown device" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells == ["tts_hogland", "unknown device A8[bold]", "1 200", "1 197", "3"]
+    assert "4 788 rows loaded." in text
+    assert "✗ The gate of smhi is closed: why." in text
+
+
+def test_a_replay_of_nothing_says_so() -> None:
+    assert "Nothing is in quarantine." in replayed([Replay("smhi", 0, 0, "", ())], [])
