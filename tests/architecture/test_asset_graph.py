@@ -11,7 +11,9 @@ import dagster as dg
 import pytest
 
 from expectations.suite import load_suite
+from hogland_pipeline.assets.freshness import FRESH_DATA_CHECK
 from hogland_pipeline.definitions import build_definitions
+from hogland_pipeline.gate import QUARANTINE_SHARE_CHECK
 from hogland_pipeline.resources import BoundSource, bind_sources
 from hogland_pipeline.settings import PROJECT_ROOT, load_settings
 from hogland_pipeline.warehouse import LINEAGE_COLUMNS
@@ -21,6 +23,8 @@ SETTINGS = load_settings(PROJECT_ROOT / "hogland.toml", {})
 LAYERS = {"landing", "raw", "seeds", "staging", "intermediate", "marts", "published"}
 # Marts in the long form of fct_kpi_value: drawn from the marts themselves, so that the two cannot differ.
 LONG_FORM = "intermediate/int_kpi_value__"
+# Says of every value which load and landing file it came from, so it reads where that is written.
+LINEAGE = "marts/kpi_lineage"
 # Layers an asset may draw on.
 READS = {
     "landing": set(),
@@ -79,7 +83,7 @@ def test_data_moves_from_layer_to_layer_and_never_back(definitions: dg.Definitio
         (dep.asset_key.to_user_string(), name)
         for name, spec in specs(definitions).items()
         for dep in spec.deps
-        if dep.asset_key.path[0] not in READS[spec.key.path[0]] and not name.startswith(LONG_FORM)
+        if dep.asset_key.path[0] not in READS[spec.key.path[0]] and not name.startswith((LONG_FORM, LINEAGE))
     ]
     assert wrong == []
 
@@ -107,7 +111,8 @@ def test_a_raw_asset_shows_its_columns_and_every_check_of_its_suite(
     assert columns == bound.table.columns | LINEAGE_COLUMNS
     checks = {check.name for check in definitions.resolve_asset_graph().asset_check_keys if check.asset_key == key}
     suite = {check.name for check in load_suite(bound.table.suite).expectations}
-    assert checks == suite | {"quarantined_share_is_within_limit"}
+    of_a_feed = {FRESH_DATA_CHECK} if bound.is_daily else set()
+    assert checks == suite | {QUARANTINE_SHARE_CHECK} | of_a_feed
 
 
 def test_feeds_have_daily_partitions_that_backfill_in_one_run(definitions: dg.Definitions) -> None:

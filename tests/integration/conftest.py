@@ -17,7 +17,6 @@ from rich.console import Console
 
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
-SOURCES = ("tts_hogland", "smhi", "survey", "uttc_catalogue")
 # When something was loaded or seen is no figure.
 TIMES = ("loaded_at", "snapshot_at")
 
@@ -119,8 +118,7 @@ def new_platform(root: Path) -> Platform:
     """The project's own settings and samples, copied."""
     root.mkdir(parents=True)
     shutil.copy(PROJECT_ROOT / "hogland.toml", root)
-    for name in SOURCES:
-        shutil.copytree(PROJECT_ROOT / "samples" / name, root / "samples" / name)
+    shutil.copytree(PROJECT_ROOT / "samples", root / "samples")
     return Platform(root)
 
 
@@ -139,6 +137,7 @@ def first_night(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     platform = Platform(parent / "first-night")
     with FileLock(parent / "first-night.lock"):
         if not (parent / "first-night.done").exists():
+            shutil.rmtree(platform.root, ignore_errors=True)
             night = new_platform(platform.root).night()
             assert night.is_good, night.failures
             (parent / "first-night.done").touch()

@@ -104,8 +104,7 @@ def as_row(table: RawTable, sending: tuple[int, int, int, int]) -> dict[str, Any
     return solution(
         url=f"https://example.org/2025/05/06/{key}",
         effects=[[], [effect()], [effect(value=21.0), effect(unit=None)]][value],
-        snapshot_at=minutes(precedence),
-        received_at=minutes(received),
+        received_at=minutes(10 * precedence + received),
     )
 
 
