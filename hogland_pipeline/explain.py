@@ -38,6 +38,7 @@ class Origin:
     """Raw rows behind a value that one load brought from one landing file; ``file`` is None if it is gone."""
 
     raw_table: str
+    raw_series: str | None
     raw_rows: int
     load_id: int
     source: str
@@ -107,14 +108,20 @@ def _explanation(
         models=_models(manifest, model),
         tests=_tests(manifest, (MART, model)),
         audit=f"{record['checks_passed']} passed, {record['checks_warned']} warned, {record['checks_failed']} failed",
-        origins=[_origin(row, landed, warehouse) for row in own if row["raw_table"]],
+        origins=[_origin(row, value, landed, warehouse) for row in own if row["raw_table"]],
     )
 
 
-def _origin(row: Mapping[str, Any], landed: Mapping[str, LandedFile], warehouse: duckdb.DuckDBPyConnection) -> Origin:
+def _origin(
+    row: Mapping[str, Any],
+    value: Mapping[str, Any],
+    landed: Mapping[str, LandedFile],
+    warehouse: duckdb.DuckDBPyConnection,
+) -> Origin:
     checks = _records(warehouse, "SELECT * FROM ops.check_result WHERE load_id = ? ORDER BY position", [row["load_id"]])
     return Origin(
         raw_table=row["raw_table"],
+        raw_series=row["raw_series"],
         raw_rows=row["raw_rows"],
         load_id=row["load_id"],
         source=row["load_source"],
@@ -122,7 +129,7 @@ def _origin(row: Mapping[str, Any], landed: Mapping[str, LandedFile], warehouse:
         loaded_at=f"{row['loaded_at']:%Y-%m-%d %H:%M}",
         landing_id=row["landing_id"],
         file=landed.get(row["landing_id"]),
-        rows=_raw_rows(row, warehouse),
+        rows=_raw_rows(row, value, warehouse),
         checks=[f"{check['name']}: {_outcome(check)}" for check in checks],
     )
 
@@ -135,7 +142,8 @@ def _outcome(check: Mapping[str, Any]) -> str:
     return "warned" if check["severity"] == "warning" else "failed"
 
 
-def _raw_rows(row: Mapping[str, Any], warehouse: duckdb.DuckDBPyConnection) -> list[str]:
+def _raw_rows(row: Mapping[str, Any], value: Mapping[str, Any], warehouse: duckdb.DuckDBPyConnection) -> list[str]:
+    """Some of the rows, the latest first."""
     table = row["raw_table"]
     columns = SHOWN_COLUMNS.get(table)
     if columns is None:
@@ -145,7 +153,10 @@ def _raw_rows(row: Mapping[str, Any], warehouse: duckdb.DuckDBPyConnection) -> l
     if table in AREA_COLUMNS:
         query += f" AND {AREA_COLUMNS[table]} = ?"
         parameters.append(row["area_id"])
-    rows = _records(warehouse, f"{query} ORDER BY ALL LIMIT {SHOWN_ROWS}", parameters)
+    if table == "indicator_value":
+        query += " AND concat(series_id, ' ', breakdown) = ? AND period::INTEGER BETWEEN ? AND ?"
+        parameters += [row["raw_series"], value["period_start"].year, value["period_end"].year]
+    rows = _records(warehouse, f"{query} ORDER BY ALL DESC LIMIT {SHOWN_ROWS}", parameters)
     return [", ".join(f"{name} {cell}" for name, cell in each.items() if cell is not None) for each in rows]
 
 
@@ -216,7 +227,7 @@ def print_explanation(console: Console, explanation: Explanation) -> None:
     if not explanation.origins:
         tree.add("no raw row stands behind it")
     for origin in explanation.origins:
-        raw = tree.add(f"warehouse.raw.{origin.raw_table}: {origin.raw_rows} rows")
+        raw = tree.add(f"warehouse.raw.{origin.raw_table}: {origin.raw_rows} rows {origin.raw_series or ''}")
         for row in origin.rows:
             raw.add(row)
         load = raw.add(f"load {origin.load_id} of {origin.source}, {origin.loaded_at}, run {origin.run_id}")

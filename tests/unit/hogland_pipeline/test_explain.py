@@ -10,7 +10,6 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from hogland_pipeline import explain as module
 from hogland_pipeline.explain import NothingPublished, explain, print_explanation
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.settings import Settings, load_settings
@@ -62,7 +61,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     with duckdb.connect(str(settings.published_dir / "hogland.duckdb")) as published:
         published.execute(
             "create table fct_kpi_value as select 'ghg_total' as kpi_id, 'municipality' as area_type,"
-            " '0682' as area_id, '2024' as period, value::double as value, null::varchar as value_text,"
+            " '0682' as area_id, '2024' as period, date '2024-01-01' as period_start,"
+            " date '2024-12-31' as period_end, value::double as value, null::varchar as value_text,"
             " 't CO2e' as unit, 'observed' as value_status, 'ned-v1' as method_version, source_vintage,"
             " valid_from_date, valid_to_date, valid_to_date is null as is_latest from (values"
             " (99000.0, '2026-02', date '2026-02-01', date '2026-06-01'),"
@@ -72,12 +72,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
             " 'no value yet: no DiMiOS delivery received')) as kpis(kpi_id, value_status);"
             "create table kpi_lineage as select 'ghg_total' as kpi_id, '0682' as area_id, '2024' as period,"
             " 'ned-v1' as method_version, '2026-06' as source_vintage, 'int_kpi_value__climate' as dbt_model,"
-            " 'indicator_value' as raw_table, 1 as raw_rows, 7 as load_id, 'emissions' as load_source, 'r1' as run_id,"
+            " 'indicator_value' as raw_table, 'GGT total' as raw_series,"
+            " 1 as raw_rows, 7 as load_id, 'emissions' as load_source, 'r1' as run_id,"
             f" {AT} as loaded_at, '{file.landing_id}' as landing_id;"
             f"create table publication as select 'fct_kpi_value' as mart, {AT} as published_at, 'r2' as run_id,"
             " 15 as checks_passed, 0 as checks_warned, 0 as checks_failed"
         )
-    monkeypatch.setattr(module.Manifest, "read", lambda path: MANIFEST)
+    monkeypatch.setattr(Manifest, "read", lambda path: MANIFEST)
     return settings
 
 

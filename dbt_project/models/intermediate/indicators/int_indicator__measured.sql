@@ -35,6 +35,7 @@ final as (
         measure,
         source,
         series_id,
+        breakdown,
         area_type,
         area_id,
         year,

@@ -93,6 +93,7 @@ emission_rows as (
     select
         kpi_values.*,
         'indicator_value' as raw_table,
+        concat(indicator_values.series_id, ' ', indicator_values.breakdown) as raw_series,
         indicator_values.load_id,
         indicator_values.landing_id
     from kpi_values
@@ -119,6 +120,7 @@ measure_rows as (
     select
         kpi_values.*,
         'indicator_value' as raw_table,
+        concat(measured.series_id, ' ', measured.breakdown) as raw_series,
         measured.load_id,
         measured.landing_id
     from kpi_values
@@ -139,6 +141,7 @@ answer_rows as (
     select
         kpi_values.*,
         'survey_answer' as raw_table,
+        answers.question_id as raw_series,
         answers.load_id,
         answers.landing_id
     from kpi_values
@@ -153,6 +156,7 @@ solution_rows as (
     select
         kpi_values.*,
         'uttc_solution' as raw_table,
+        null as raw_series,
         solutions.load_id,
         solutions.landing_id
     from kpi_values
@@ -166,6 +170,7 @@ reading_rows as (
     select
         kpi_values.*,
         'sensor_reading' as raw_table,
+        null as raw_series,
         landed_days.load_id,
         landed_days.landing_id,
         landed_days.readings
@@ -188,11 +193,12 @@ traced as (
         method_version,
         source_vintage,
         raw_table,
+        raw_series,
         load_id,
         landing_id,
         {{ 'sum(readings)' if part == 'reading_rows' else 'count(*)' }} as raw_rows
     from {{ part }}
-    group by kpi_id, area_type, area_id, period, method_version, source_vintage, raw_table, load_id, landing_id
+    group by all
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
@@ -209,6 +215,7 @@ final as (
             'int_kpi_value__', if(starts_with(kpi_values.kpi_id, 'decoupling_'), 'climate', kpis.domain)
         ) as dbt_model,
         traced.raw_table,
+        traced.raw_series::varchar as raw_series,
         traced.raw_rows::bigint as raw_rows,
         traced.load_id,
         loads.source as load_source,
@@ -232,4 +239,4 @@ final as (
 )
 
 select * from final
-order by kpi_id, area_type, area_id, period, method_version, source_vintage, raw_table, load_id, landing_id
+order by kpi_id, area_type, area_id, period, method_version, source_vintage, raw_table, raw_series, load_id, landing_id
