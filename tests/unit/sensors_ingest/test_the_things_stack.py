@@ -53,7 +53,8 @@ def test_device_with_an_unknown_decoder_is_refused() -> None:
 def test_another_device_list_is_another_decoder() -> None:
     one, two = Device("A81758FFFE04A001", "elsys"), Device("A81758FFFE04A002", "elsys")
     versions = [
-        TheThingsStack("uplinks", Folder(Path()), devices).decoder_version for devices in [(one,), (one, two), (two, one)]
+        TheThingsStack("uplinks", Folder(Path()), devices).decoder_version
+        for devices in [(one,), (one, two), (two, one)]
     ]
     assert versions[0] != versions[1] == versions[2]
 
