@@ -90,10 +90,7 @@ def make_responses() -> list[list[int | str | datetime]]:
     dice = random.Random(41)  # noqa: S311 - reproducible, not secret
     answers = (TECH_DIRECTION, AI_STRATEGY, DATA_STRATEGY, CROSS_FUNCTIONAL, TRAINING, READINESS)
     columns = [_shuffled(dice, counts) for counts in (RESPONSES, ROLES, *answers)]
-    return [
-        _response(dice, number, *answers)
-        for number, answers in enumerate(zip(*columns, strict=True), start=1)
-    ]
+    return [_response(dice, number, *answers) for number, answers in enumerate(zip(*columns, strict=True), start=1)]
 
 
 def _response(dice: random.Random, number: int, *answers: str) -> list[int | str | datetime]:

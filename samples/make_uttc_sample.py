@@ -258,9 +258,7 @@ def _effect_item(effect: dict[str, Any]) -> str:
 
 
 def _date(solution: dict[str, Any]) -> str:
-    return (
-        f'<time class="entry-date published">{solution["published"]}</time>' if solution["published"] else ""
-    )
+    return f'<time class="entry-date published">{solution["published"]}</time>' if solution["published"] else ""
 
 
 def _page(title: str, address: str, content: str) -> str:

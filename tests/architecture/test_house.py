@@ -87,9 +87,7 @@ def test_a_machine_path_or_registry_is_found(text: str) -> None:
     assert faults(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["data/published", "https://example.org/work/main", "a/home/b", "/usr/bin/env"]
-)
+@pytest.mark.parametrize("text", ["data/published", "https://example.org/work/main", "a/home/b", "/usr/bin/env"])
 def test_other_paths_are_no_fault(text: str) -> None:
     assert faults(text) == []
 
@@ -100,9 +98,7 @@ def test_every_package_in_the_lock_is_pinned_and_hashed() -> None:
     bad = [
         name
         for name, entry in entries.items()
-        if not re.match(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+", entry)
-        or "--hash=sha256:" not in entry
-        or "://" in entry
+        if not re.match(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+", entry) or "--hash=sha256:" not in entry or "://" in entry
     ]
     assert bad == []
 

@@ -82,9 +82,7 @@ def test_imports_point_one_way() -> None:
 
 
 def test_the_plain_modules_exist() -> None:
-    assert [
-        name for name in sorted(PLAIN_MODULES) if not (ROOT / "hogland_pipeline" / f"{name}.py").is_file()
-    ] == []
+    assert [name for name in sorted(PLAIN_MODULES) if not (ROOT / "hogland_pipeline" / f"{name}.py").is_file()] == []
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,7 @@ def response() -> Callable[..., dict[str, Any]]:
             "strategy": HEADERS[8],
             "use": HEADERS[9],
         }
-        return dict(zip(HEADERS, values, strict=True)) | {
-            by_name[name]: value for name, value in cells.items()
-        }
+        return dict(zip(HEADERS, values, strict=True)) | {by_name[name]: value for name, value in cells.items()}
 
     return make
 

@@ -31,9 +31,7 @@ def survey(folder: Path, key: RespondentKey = KEY) -> SurveyExports:
 
 def answers(source: SurveyExports, landing: Landing) -> list[dict[str, Any]]:
     files = source.fetch(landing)
-    rows: list[dict[str, Any]] = pa.Table.from_batches(
-        source.decode(landing, files), SURVEY_ANSWER_SCHEMA
-    ).to_pylist()
+    rows: list[dict[str, Any]] = pa.Table.from_batches(source.decode(landing, files), SURVEY_ANSWER_SCHEMA).to_pylist()
     return rows
 
 
@@ -217,9 +215,7 @@ def test_an_unmapped_question_is_noted_with_its_column_and_not_kept(
     write_export([response(1) | {question: "elva"}], headers=headers)
     source = survey(drop)
     (note,) = source.notes(landing, source.fetch(landing))
-    assert (
-        note.message.startswith("column P ('How many of your colleagues") and "in any form?" in note.message
-    )
+    assert note.message.startswith("column P ('How many of your colleagues") and "in any form?" in note.message
     assert note.address.startswith("AI maturity(1-2).xlsx#sha256=")
     assert b"elva" not in landing.read(landing.files("survey")[0])
 

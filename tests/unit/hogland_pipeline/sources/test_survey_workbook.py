@@ -65,15 +65,11 @@ def test_a_workbook_without_the_forms_header_is_the_wrong_sheet(
     write_export: WriteExport, response: Response, headers: dict[str, str]
 ) -> None:
     path = write_export([response(1)], headers=dict(list(headers.items())[5:]))
-    with pytest.raises(
-        MalformedExport, match="no sheet of 1 has a header row with 'ID' and 'Completion time'"
-    ):
+    with pytest.raises(MalformedExport, match="no sheet of 1 has a header row with 'ID' and 'Completion time'"):
         read_sheet(path)
 
 
-def test_two_sheets_with_responses_are_not_guessed_between(
-    write_export: WriteExport, response: Response
-) -> None:
+def test_two_sheets_with_responses_are_not_guessed_between(write_export: WriteExport, response: Response) -> None:
     path = write_export([response(1)], other_sheets={"Copy": [list(response())]})
     with pytest.raises(MalformedExport, match="2 sheets have a header row"):
         read_sheet(path)
@@ -101,9 +97,7 @@ def test_a_merged_header_cell_hides_a_question(
     write_export: WriteExport, response: Response, headers: dict[str, str]
 ) -> None:
     headers[STRATEGY] = ""  # Excel keeps only the first cell of a merged range
-    with pytest.raises(
-        MalformedExport, match="'ai_strategy' was not found by its text or in column 4"
-    ) as error:
+    with pytest.raises(MalformedExport, match="'ai_strategy' was not found by its text or in column 4") as error:
         columns(write_export([response(1)], headers=headers))
     assert "strategi för AI" in str(error.value)
 
@@ -154,9 +148,7 @@ def test_two_columns_with_one_text_and_none_in_its_place_are_not_guessed_between
 ) -> None:
     headers[STRATEGY] = "Something else"
     headers |= {"one": STRATEGY, "two": STRATEGY}
-    with pytest.raises(
-        MalformedExport, match="'ai_strategy' has the text of columns P, Q and none is column 4"
-    ):
+    with pytest.raises(MalformedExport, match="'ai_strategy' has the text of columns P, Q and none is column 4"):
         columns(write_export([response(1)], headers=headers))
 
 

@@ -58,9 +58,7 @@ def test_read_date(printed: str, day: date) -> None:
     assert read_date(printed) == day
 
 
-@pytest.mark.parametrize(
-    "printed", ["6 maj 2025", "May 32, 2025", "Ma 6, 2025", "Jul 2025", "February 29, 2025", "x"]
-)
+@pytest.mark.parametrize("printed", ["6 maj 2025", "May 32, 2025", "Ma 6, 2025", "Jul 2025", "February 29, 2025", "x"])
 def test_a_date_that_is_none_is_named(printed: str) -> None:
     with pytest.raises(UnknownWord, match="is no date such as"):
         read_date(printed)
