@@ -40,7 +40,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         dbt_models_asset(settings, sources, manifest),
         published_asset(settings, manifest, {bound.source.name: bound.table.name for bound in sources}),
     ]
-    ingest, replay, marts = ingest_job(days), replay_job(settings, sources), marts_job()
+    ingest, replay, marts = ingest_job(), replay_job(settings, sources), marts_job()
     drop_folders = _drop_folders(settings, sources)
     pushed = [bound for bound in sources if bound.is_pushed]
     source_jobs = {name: source_job(name) for name in (*drop_folders, *(bound.source.name for bound in pushed))}

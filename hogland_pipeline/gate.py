@@ -4,8 +4,8 @@
 A batch is staged (committed, in ``stage.<source>``: a view of the spooled candidate, which is thus written once),
 audited by Great Expectations on the same open database, and then merged into ``raw`` and ``quarantine`` in one
 transaction. Rows that break a row rule go to quarantine with the check that refused them; a broken table rule, a check
-that raised, or too large a share of refused rows closes the gate and leaves ``raw`` as it was. A closed batch of some
-days is tried again day by day: good days land.
+that raised, or too large a share of refused rows closes the gate and leaves ``raw`` as it was. A closed batch
+of several days is tried again day by day: good days land.
 """
 
 from collections.abc import Iterable, Sequence

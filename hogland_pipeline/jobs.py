@@ -40,12 +40,11 @@ REPLAY_SCHEMA = dg.TableSchema(
 AssetJob = Any
 
 
-def ingest_job(partitions: dg.PartitionsDefinition[str]) -> AssetJob:
+def ingest_job() -> AssetJob:
     """Every source: bytes to landing, then through the gate into raw."""
     return dg.define_asset_job(
         INGEST_JOB,
         selection=INGESTED,
-        partitions_def=partitions,
         executor_def=dg.in_process_executor,
         description="Fetch every source and load it through the gate. A source that fails does not stop the others.",
     )
