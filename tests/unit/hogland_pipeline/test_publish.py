@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from expectations.runner import CheckResult
+from hogland_pipeline import release_tables
 from hogland_pipeline.publication_record import PublishedMart, SourceState
 from hogland_pipeline.publish import Publication, PublicationRefused, Staleness, publish
 from hogland_pipeline.releases import (
@@ -492,3 +493,25 @@ def test_a_disk_that_fills_in_an_extract_leaves_the_old_release(tmp_path: Path, 
     assert f"published is still {current_release(target)}" in outcome.stdout, outcome.stderr
     assert tree(target.published) == before
     assert list(target.releases.glob("candidate-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "is_same"),
+    [
+        ("55.33570041784493", True),
+        ("55.335700418", False),
+        ("'nan'::DOUBLE", False),
+        ("0.0", False),
+        ("NULL::DOUBLE", False),
+    ],
+)
+def test_the_order_of_a_sum_is_no_change_but_the_twelfth_digit_is(tmp_path: Path, number: str, is_same: bool) -> None:
+    fingerprints = []
+    for release, value in enumerate(("55.33570041784494", number)):
+        with duckdb.connect() as connection:
+            connection.execute("ATTACH ':memory:' AS hogland")
+            connection.execute(f"CREATE TABLE hogland.main.mart AS SELECT {value} AS mean")
+            connection.execute("ALTER TABLE hogland.main.mart ALTER mean TYPE DOUBLE")
+            (tmp_path / str(release) / "parquet").mkdir(parents=True)
+            fingerprints.append(release_tables._write_table(connection, tmp_path / str(release), "mart").fingerprint)
+    assert (fingerprints[0] == fingerprints[1]) is is_same

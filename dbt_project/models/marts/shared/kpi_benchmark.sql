@@ -91,9 +91,12 @@ grouped as (
         period,
         method_version,
         count(*) as members_count,
-        avg(value) as mean_unweighted,
+        -- In a fixed order: a sum of floating point numbers depends on it in its last digit.
+        avg(value order by area_id) as mean_unweighted,
         if(
-            bool_and(is_relative) and count(population) = count(*), sum(value * population) / sum(population), null
+            bool_and(is_relative) and count(population) = count(*),
+            sum(value * population order by area_id) / sum(population),
+            null
         ) as mean_population_weighted,
         max(place) filter (area_id = municipality_code) as place
     from ranked
