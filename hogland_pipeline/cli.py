@@ -200,6 +200,7 @@ def doctor(
     """Look whether everything needed is there: settings, versions, rights, locks, disk, database, dead runs."""
     with _plain_errors():
         settings = load_settings()
+        _use_dagster_home(settings)
         from hogland_pipeline.doctor import examine
 
         styles = {"ok": "green", "warning": "yellow", "problem": "red"}

@@ -48,3 +48,17 @@ def test_known_obstacles_are_a_sentence(known: Exception, capsys: pytest.Capture
 def test_a_mistake_of_ours_keeps_its_traceback() -> None:
     with pytest.raises(KeyError), _plain_errors():
         raise KeyError
+
+
+def test_the_doctor_looks_at_dead_runs_of_an_instance_it_finds_itself(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    result = subprocess.run(
+        [sys.executable, "-m", "hogland_pipeline", "doctor"],
+        cwd=PROJECT_ROOT,
+        env=environment | {"HOGLAND_DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "runs: no dead run holds a slot" in result.stdout
+    assert "Traceback" not in result.stderr
