@@ -1,0 +1,63 @@
+"""A killed run must not keep the next one waiting for its slot."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData  # what a run writes of its process; no public name
+
+from hogland_pipeline.dead_runs import free, stuck_runs
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        instance.event_log_storage.set_concurrency_slots("warehouse", 1)
+        yield instance
+
+
+def gone() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def run_holding_the_slot(instance: dg.DagsterInstance, process: int | None) -> str:
+    @dg.job
+    def night() -> None: ...
+
+    run = instance.create_run_for_job(night, status=dg.DagsterRunStatus.STARTED)
+    if process is not None:
+        instance.report_engine_event("started", run, EngineEventData(metadata={"pid": str(process)}))
+    claim = instance.event_log_storage.claim_concurrency_slot("warehouse", run.run_id, "raw__smhi")
+    assert claim.is_claimed
+    return str(run.run_id)
+
+
+def test_a_run_whose_process_is_gone_gives_its_slot_back(instance: dg.DagsterInstance) -> None:
+    run_id = run_holding_the_slot(instance, gone())
+    assert list(stuck_runs(instance)) == [run_id]
+    free(instance, run_id)
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    assert instance.event_log_storage.claim_concurrency_slot("warehouse", "next", "raw__smhi").is_claimed
+    assert run_id not in list(stuck_runs(instance))
+
+
+@pytest.mark.parametrize("process", [os.getpid(), None], ids=["alive", "about to start"])
+def test_a_live_run_keeps_its_slot(instance: dg.DagsterInstance, process: int | None) -> None:
+    run_holding_the_slot(instance, process)
+    assert list(stuck_runs(instance)) == []
+
+
+def test_a_slot_of_a_finished_run_is_stuck(instance: dg.DagsterInstance) -> None:
+    run_id = run_holding_the_slot(instance, os.getpid())
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_canceled(run)
+    assert list(stuck_runs(instance)) == [run_id]
