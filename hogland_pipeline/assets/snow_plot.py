@@ -28,5 +28,5 @@ def snow_plot(connection: duckdb.DuckDBPyConnection) -> str:
             "color": {"field": "sensor", "type": "nominal", "title": None},
         },
     }
-    image = base64.b64encode(vlc.vegalite_to_png(chart, scale=1.5)).decode()
+    image = base64.b64encode(vlc.vegalite_to_png(chart)).decode()
     return f"![Snow depth by day](data:image/png;base64,{image})"
