@@ -376,7 +376,6 @@ def test_a_mart_that_fails_its_last_audit_publishes_nothing(
     suite = publishing.load_suite("dim_municipality")
     rule = suite.expectations[0].model_copy(
         update={
-            "name": "six_municipalities",
             "expectation": "expect_table_row_count_to_equal",
             "kwargs": {"value": 6},
             "only_where": {},
@@ -389,15 +388,11 @@ def test_a_mart_that_fails_its_last_audit_publishes_nothing(
     with dg.DagsterInstance.ephemeral() as instance:
         result = run_job(platform, instance, MARTS_JOB, asset_selection=marts)
         assert not result.success
-    assert _failures(result) == [
-        "nothing was published, the last audit failed: mart dim_municipality: six_municipalities"
-    ]
+    assert _failures(result) == ["nothing was published, the last audit failed: mart dim_municipality: " + rule.name]
     assert result.get_asset_materialization_events() == []
     error = dg.AssetCheckSeverity.ERROR
     failed = [each for each in result.get_asset_check_evaluations() if not each.passed and each.severity == error]
-    assert [(each.check_name, each.asset_key.path[-1]) for each in failed] == [
-        ("six_municipalities", "dim_municipality")
-    ]
+    assert [(each.check_name, each.asset_key.path[-1]) for each in failed] == [(rule.name, "dim_municipality")]
     assert platform.published.resolve() == release
     assert platform.figures() == before
 
