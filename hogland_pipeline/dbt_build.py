@@ -94,7 +94,7 @@ def run_dbt(settings: Settings, candidate: Path, arguments: Sequence[str], as_of
         finally:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.result is None or not hasattr(outcome.result, "results"):
-        raise DbtFailed(str(outcome.exception or "dbt gave no results"))
+        raise DbtFailed(_reason(outcome, "dbt gave no results"))
     results: Sequence[Any] = outcome.result.results
     return results
 
@@ -112,7 +112,13 @@ def prepare_manifest(settings: Settings) -> None:
             ]
         )
     if not outcome.success:
-        raise DbtFailed(str(outcome.exception or "dbt could not parse the project"))
+        raise DbtFailed(_reason(outcome, "dbt could not parse the project"))
+
+
+def _reason(outcome: Any, otherwise: str) -> str:
+    """What dbt says went wrong; some of its exceptions have no words but their name."""
+    error = outcome.exception
+    return (str(error) or type(error).__name__) if error is not None else otherwise
 
 
 def _project_arguments() -> list[str]:
