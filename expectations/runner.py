@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
 import duckdb
@@ -18,7 +17,7 @@ from expectations.suite import COMPOUND_UNIQUE, UNEXPECTED_ROWS, Check, Scope, S
 
 SAMPLE_ROWS: Final = 20
 
-# The audited rows under one name, whatever catalog, schema and day they come from. A temporary view belongs
+# The audited rows under one name, whatever catalog and schema they come from. A temporary view belongs
 # to the audit's own cursor and ends with it.
 BATCH: Final = "audited_rows"
 
@@ -65,9 +64,7 @@ def load_expectations(suite: Suite) -> list[Any]:
     return [_expectation(suite, check) for check in suite.expectations]
 
 
-def run_suite(
-    connection: duckdb.DuckDBPyConnection, table: str, suite: Suite, *, landing_day: date | None = None
-) -> list[CheckResult]:
+def run_suite(connection: duckdb.DuckDBPyConnection, table: str, suite: Suite) -> list[CheckResult]:
     """Run every check of a suite; results come in the suite's order.
 
     Args:
@@ -75,7 +72,6 @@ def run_suite(
             through a cursor of the same DuckDB instance: no second file handle.
         table: the table as SQL names it, such as ``stage.smhi`` or ``candidate.main.dim_sensor``.
         suite: the checks.
-        landing_day: audit only the rows whose ``landing_day`` is this day.
 
     Raises:
         AuditError: the connection has an open transaction, or the table cannot be read.
@@ -83,7 +79,7 @@ def run_suite(
     """
     _refuse_open_transaction(connection)
     with _one_audit_at_a_time, _quiet(), connection.cursor() as cursor:
-        batch_query = _batch_query(table, landing_day)
+        batch_query = f"select * from {table}"
         _open_batch(cursor, table, batch_query)
         with closing(_Audit(cursor, batch_query, _in_schema_of(table, suite))) as audit:
             return audit.results()
@@ -302,11 +298,6 @@ def _with_schema(check: Check, schema: str) -> Check:
         return check
     query = str(check.kwargs["unexpected_rows_query"]).replace("{schema}", schema)
     return check.model_copy(update={"kwargs": {**check.kwargs, "unexpected_rows_query": query}})
-
-
-def _batch_query(table: str, landing_day: date | None) -> str:
-    day = "" if landing_day is None else f" where landing_day = date '{landing_day.isoformat()}'"
-    return f"select * from {table}{day}"
 
 
 def _open_batch(cursor: duckdb.DuckDBPyConnection, table: str, batch_query: str) -> None:

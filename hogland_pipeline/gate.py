@@ -48,7 +48,8 @@ def spool_candidate(batches: Iterable[pa.RecordBatch], table: RawTable, path: Pa
     rows, writer = 0, None
     try:
         for batch in batches:
-            writer = writer or pq.ParquetWriter(path, batch.schema, compression="lz4")
+            # Nobody skips row groups of a file that is read whole: its statistics are not worth their time.
+            writer = writer or pq.ParquetWriter(path, batch.schema, compression="lz4", write_statistics=False)
             writer.write_batch(batch)
             rows += batch.num_rows
     finally:
@@ -144,7 +145,9 @@ class _Gate:
         return replace(quiet, checks=checks, checked_at=checked_at)
 
     def stage_batch(self) -> None:
-        """The candidate as a committed view, each row with its number and its landing day."""
+        """The candidate as a committed view, each row with its number. The landing days of its files stand beside it:
+        joined into the view, every check would pay for the join.
+        """
         self.clear_stage(keep=False)
         days = pa.table(
             {
@@ -155,20 +158,17 @@ class _Gate:
         self.connection.register("landing_days", days)
         self.connection.execute(f"CREATE OR REPLACE TABLE {LANDING_DAYS} AS FROM landing_days")
         self.connection.unregister("landing_days")
-        columns = ", ".join(f"c.{name}::{kind} AS {name}" for name, kind in candidate_definitions(self.table).items())
+        columns = ", ".join(f"{name}::{kind} AS {name}" for name, kind in candidate_definitions(self.table).items())
         candidate = str(self.batch.candidate).replace("'", "''")
         self.connection.execute(
-            f"""
-            CREATE VIEW {self.stage} AS
-            SELECT c.file_row_number AS stage_row, {columns}, d.landing_day
-            FROM read_parquet('{candidate}', file_row_number = true) c LEFT JOIN {LANDING_DAYS} d USING (landing_id)
-            """
+            f"CREATE VIEW {self.stage} AS SELECT file_row_number AS stage_row, {columns}"
+            f" FROM read_parquet('{candidate}', file_row_number = true)"
         )
 
     def clear_stage(self, *, keep: bool) -> None:
         """Drop the stage, or keep the rows of a closed gate as a table: the candidate's file goes."""
         if keep:
-            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE kept AS FROM {self.stage}")
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE kept AS {_with_day(self.stage)}")
         found = self.connection.execute(
             "SELECT table_type FROM information_schema.tables WHERE table_schema = 'stage' AND table_name = ?",
             [self.batch.source],
@@ -224,7 +224,9 @@ class _Gate:
         days = []
         for day, files in sorted(files_of.items()):
             self.connection.execute(
-                f"CREATE OR REPLACE TABLE {ONE_DAY} AS FROM {self.stage} WHERE landing_day = ?", [day]
+                f"CREATE OR REPLACE TABLE {ONE_DAY} AS FROM {self.stage}"
+                f" WHERE landing_id IN (SELECT landing_id FROM {LANDING_DAYS} WHERE landing_day = ?)",
+                [day],
             )
             days.append(self.audit_and_publish(ONE_DAY, files, landing_day=day))
         self.connection.execute(f"DROP TABLE {ONE_DAY}")
@@ -270,9 +272,13 @@ class _Gate:
     def _rows_by_day(self, stage: str) -> dict[date, DayRows]:
         rows = self.connection.execute(
             f"""
-            SELECT s.landing_day, count(*), count(r.stage_row)
-            FROM {stage} s LEFT JOIN refused r USING (stage_row)
-            WHERE s.landing_day IS NOT NULL GROUP BY s.landing_day
+            WITH by_file AS (
+                SELECT s.landing_id, count(*) AS read, count(r.stage_row) AS refused
+                FROM {stage} s LEFT JOIN refused r USING (stage_row) GROUP BY s.landing_id
+            )
+            SELECT d.landing_day, sum(f.read)::BIGINT, sum(f.refused)::BIGINT
+            FROM by_file f JOIN {LANDING_DAYS} d USING (landing_id)
+            WHERE d.landing_day IS NOT NULL GROUP BY d.landing_day
             """
         ).fetchall()
         return {day: DayRows(read, quarantined) for day, read, quarantined in rows}
@@ -298,7 +304,7 @@ class _Gate:
             INSERT INTO {quarantine} BY NAME
             SELECT s.* EXCLUDE ({replaced}), r.check_name, coalesce(s.reject_reason, r.reason) AS reason,
                    ? AS source, ?::BIGINT AS load_id, now() AS quarantined_at
-            FROM {stage} s JOIN refused r USING (stage_row)
+            FROM ({_with_day(f"{stage} SEMI JOIN refused USING (stage_row)")}) s JOIN refused r USING (stage_row)
             """,
             [self.batch.source, load_id],
         )
@@ -321,6 +327,11 @@ class _Gate:
         if row is None:
             raise ConservationError(f"a count returned nothing: {query}")
         return int(row[0])
+
+
+def _with_day(staged: str) -> str:
+    """SQL: staged rows with the landing day of their file, if it has one."""
+    return f"SELECT s.*, d.landing_day FROM (FROM {staged}) s LEFT JOIN {LANDING_DAYS} d USING (landing_id)"
 
 
 def _quarantine_share(suite: Suite, staged: int, refused: int, days: Iterable[DayRows]) -> CheckResult:

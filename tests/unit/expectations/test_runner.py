@@ -5,7 +5,6 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +176,6 @@ def test_a_narrowed_check_finds_rows_only_where_it_looks(
     assert result.evaluated_rows == result.failing_rows == len(expected)
     assert result.passed == (not expected)
     assert not expected or failing_rows(connection, result) == expected
-
-
-def test_one_landing_day_can_be_audited(connection: duckdb.DuckDBPyConnection) -> None:
-    rows = check("unexpected_rows_expectation", unexpected_rows_query="select * from {batch} where value is null")
-    results = run_suite(connection, "stage.readings", suite_of(VALUE_IS_GIVEN, rows), landing_day=date(2026, 1, 2))
-
-    assert [result.evaluated_rows for result in results] == [500, 500]
-    assert all(failing_rows(connection, result) == set(range(500, 1000, 10)) for result in results)
 
 
 def test_a_warning_and_a_table_check_name_no_rows_to_quarantine(
