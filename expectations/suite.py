@@ -123,7 +123,8 @@ class Suite(Strict):
     """The checks of one table.
 
     ``index_column`` numbers the rows of a staged table uniquely; more than ``max_quarantine_share`` (0-1) of
-    its rows in quarantine closes the gate. A mart has neither, and no check of scope row.
+    its rows in quarantine closes the gate, once they are ``min_quarantined_rows``: a share of a handful says nothing.
+    A mart has neither, and no check of scope row.
     """
 
     name: Identifier
@@ -133,6 +134,7 @@ class Suite(Strict):
     index_column: Identifier | None = None
     max_quarantine_share: float | None = Field(default=None, ge=0, le=1)
     max_quarantine_share_reason: Text | None = None
+    min_quarantined_rows: int = Field(default=1, ge=1)
     expectations: list[Check] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -337,7 +337,8 @@ def _with_day(staged: str) -> str:
 def _quarantine_share(suite: Suite, staged: int, refused: int, days: Iterable[DayRows]) -> CheckResult:
     """The largest share, of the batch and of each of its days: a broken day must not hide among good ones."""
     limit = suite.max_quarantine_share or 0.0
-    share = max(quarantined / read for read, quarantined in [(max(staged, 1), refused), *map(astuple, days)])
+    counted = [(max(staged, 1), refused), *map(astuple, days)]
+    share = max((part / whole for whole, part in counted if part >= suite.min_quarantined_rows), default=0.0)
     return CheckResult(
         name=QUARANTINE_SHARE_CHECK,
         column=None,
@@ -347,6 +348,7 @@ def _quarantine_share(suite: Suite, staged: int, refused: int, days: Iterable[Da
         evaluated_rows=staged,
         failing_rows=refused,
         failing_share=share,
-        description=f"At most {limit:.0%} of the rows are refused.",
+        description=f"At most {limit:.0%} of the rows are refused"
+        + (f", judged from {suite.min_quarantined_rows} refused rows on." if suite.min_quarantined_rows > 1 else "."),
         threshold_reason=suite.max_quarantine_share_reason or "",
     )

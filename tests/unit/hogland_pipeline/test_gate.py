@@ -75,6 +75,10 @@ def reject(**given: Any) -> dict[str, Any]:
     return reading(**nothing, reject_reason="payload is broken", source_row="0x00", **given)
 
 
+def rejects(number: int, **given: Any) -> list[dict[str, Any]]:
+    return [reject(landing_row=row, **given) for row in range(1, number + 1)]
+
+
 def test_what_passes_is_published_and_logged(warehouse: Warehouse) -> None:
     result = load(warehouse, [*good(), reject()])
     assert (result.status, result.staged, result.inserted, result.quarantined) == ("passed", 11, 10, 1)
@@ -138,16 +142,22 @@ def test_the_quarantine_of_other_files_stays(warehouse: Warehouse) -> None:
     ]
 
 
+def test_a_handful_of_refused_rows_does_not_close_the_gate(warehouse: Warehouse) -> None:
+    """One new device without a decoder in a small pushed segment must not stop the others."""
+    result = load(warehouse, [*good(3), *rejects(19)])
+    assert (result.status, result.inserted, result.quarantined) == ("passed", 3, 19)
+
+
 def test_too_many_refused_rows_close_the_gate(warehouse: Warehouse) -> None:
     load(warehouse, good())
     before = dump(warehouse)
-    result = load(warehouse, [*good(3, value=5.0), reject(), reject(landing_row=2)])
-    assert (result.status, result.message) == ("closed", "quarantined_share_is_within_limit failed (2 of 5 rows)")
-    assert (result.staged, result.quarantined, result.inserted) == (5, 0, 0)
+    result = load(warehouse, [*good(30, value=5.0), *rejects(20)])
+    assert (result.status, result.message) == ("closed", "quarantined_share_is_within_limit failed (20 of 50 rows)")
+    assert (result.staged, result.quarantined, result.inserted) == (50, 0, 0)
     assert result.rows_by_day == {}
     assert dump(warehouse) == before
     assert rows_of(warehouse, "SELECT status, message FROM ops.source_status") == [("closed", result.message)]
-    assert count(warehouse, "stage.feed") == 5
+    assert count(warehouse, "stage.feed") == 50
 
 
 def test_a_broken_table_rule_closes_the_gate(warehouse: Warehouse) -> None:
@@ -241,19 +251,19 @@ def test_lost_rows_stop_the_transaction(warehouse: Warehouse, monkeypatch: pytes
 def test_a_closed_batch_lands_its_good_days(warehouse: Warehouse) -> None:
     rows = [
         *good(5, landing_id="day 8"),
-        *[reject(landing_id="day 9", landing_row=row) for row in range(5)],
+        *rejects(20, landing_id="day 9"),
         *good(5, landing_id="day 10", sensor_id="another"),
     ]
     files = [landed(f"day {day.day}", day) for day in DAYS]
     result = load(warehouse, rows, files=files)
     assert (result.status, result.closed_days) == ("closed", [DAYS[1]])
-    assert result.message == "2026-01-09: quarantined_share_is_within_limit failed (5 of 5 rows)"
+    assert result.message == "2026-01-09: quarantined_share_is_within_limit failed (20 of 20 rows)"
     assert sorted(result.rows_by_day) == [DAYS[0], DAYS[2]]
     assert (result.inserted, result.quarantined) == (10, 0)
     assert count(warehouse, "raw.sensor_reading") == 10
     assert rows_of(warehouse, "SELECT landing_day, status, rows_staged FROM ops.load ORDER BY landing_day") == [
         (DAYS[0], "passed", 5),
-        (DAYS[1], "closed", 5),
+        (DAYS[1], "closed", 20),
         (DAYS[2], "passed", 5),
     ]
     assert rows_of(warehouse, "SELECT status FROM ops.source_status") == [("closed",)]
@@ -313,7 +323,7 @@ def test_a_refused_file_is_tried_again_only_while_it_is_sent(warehouse: Warehous
     landing = Landing(tmp_path)
     bad, better = in_landing(landing, b"bad"), in_landing(landing, b"better")
     landing.note_sent("feed", DAYS, [bad])
-    assert load(warehouse, [reject(landing_id=bad.landing_id)], files=[bad]).status == "closed"
+    assert load(warehouse, rejects(20, landing_id=bad.landing_id), files=[bad]).status == "closed"
     assert files_to_load(warehouse, landing, "feed", [bad], "1") == [bad]
     landing.note_sent("feed", DAYS, [better])
     assert files_to_load(warehouse, landing, "feed", [bad, better], "1") == [better]
@@ -327,7 +337,7 @@ def test_another_days_question_says_nothing_of_a_refused_day(warehouse: Warehous
     landing = Landing(tmp_path)
     bad = in_landing(landing, b"bad", DAYS[0])
     landing.note_sent("feed", DAYS, [bad])
-    load(warehouse, [reject(landing_id=bad.landing_id)], files=[bad])
+    load(warehouse, rejects(20, landing_id=bad.landing_id), files=[bad])
     landing.note_sent("feed", DAYS[1:], [])
     assert files_to_load(warehouse, landing, "feed", [bad], "1") == [bad]
 
@@ -362,11 +372,11 @@ def test_a_decoder_that_breaks_leaves_no_open_file(tmp_path: Path) -> None:
 
 
 def test_a_broken_day_does_not_hide_among_good_ones(warehouse: Warehouse) -> None:
-    """Two refused rows are a tenth of the batch, but two thirds of their day."""
+    """Twenty refused rows are a sixth of the batch, but all but one of their day."""
     rows = [
-        *good(20, landing_id="day 8"),
-        reading(landing_id="day 9", observed_at=minutes(100), received_at=minutes(100)),
-        *[reject(landing_id="day 9", landing_row=row) for row in (2, 3)],
+        *good(100, landing_id="day 8"),
+        reading(landing_id="day 9", observed_at=minutes(1000), received_at=minutes(1000)),
+        *rejects(20, landing_id="day 9"),
     ]
     result = load(warehouse, rows, files=[landed(f"day {day.day}", day) for day in DAYS[:2]])
-    assert (result.status, result.closed_days, result.inserted) == ("closed", [DAYS[1]], 20)
+    assert (result.status, result.closed_days, result.inserted) == ("closed", [DAYS[1]], 100)
