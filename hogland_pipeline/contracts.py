@@ -54,6 +54,14 @@ def contracts_of(manifest: Manifest) -> dict[str, MartContract]:
     return {str(node["name"]): _contract(node, tests) for node in manifest.marts()}
 
 
+def languages(description: str) -> Iterator[tuple[str, str]]:
+    """Descriptions are written `svenska / English`; without the stroke they are English. Pairs of language and text."""
+    swedish, stroke, english = description.partition(" / ")
+    if stroke:
+        yield "sv", swedish.strip()
+    yield "en", (english if stroke else swedish).strip()
+
+
 def broken_promises(before: Mapping[str, Promise], now: Mapping[str, Promise], today: date) -> Iterator[str]:
     """A sentence for every published mart that would lose or retype columns without notice."""
     for mart, promise in sorted(before.items()):

@@ -242,10 +242,26 @@ def last_checks(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[Seq
     if found is None:
         return (), None
     load_id, checked_at = found
+    return _checks_of_load(connection, load_id), checked_at
+
+
+def last_checked_loads(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, datetime, Sequence[CheckResult]]]:
+    """Of every source, whether it passed or not: name, raw table, when it was last checked, and the results."""
+    loads = connection.execute(
+        """
+        SELECT source, table_name, finished_at, load_id FROM ops.load
+        WHERE load_id IN (SELECT max(load_id) FROM ops.check_result GROUP BY source)
+        ORDER BY source
+        """
+    ).fetchall()
+    return [(source, table, at, _checks_of_load(connection, load_id)) for source, table, at, load_id in loads]
+
+
+def _checks_of_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> list[CheckResult]:
     result = connection.execute(
         "SELECT * EXCLUDE (load_id, source, position) FROM ops.check_result WHERE load_id = ? ORDER BY position",
         [load_id],
     )
     names = [column[0] for column in result.description or ()]
     rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
-    return [CheckResult(**row | {"sample": json.loads(row["sample"])}) for row in rows], checked_at
+    return [CheckResult(**row | {"sample": json.loads(row["sample"])}) for row in rows]

@@ -46,7 +46,9 @@ SOURCE_SCHEMA = pa.schema(
 )
 TARGET_SCHEMA = pa.schema(
     [
-        _field("target", pa.string(), "duckdb, parquet, extracts, catalog eller postgres. / Where it was published."),
+        _field(
+            "target", pa.string(), "duckdb, parquet, extracts, catalog, docs eller postgres. / Where it was published."
+        ),
         _field("status", pa.string(), "published, prepared eller failed. / prepared: shown the moment after."),
         _field("release_id", pa.string(), "Utgåvan. / The release that the target shows, null when unknown."),
         _field("message", pa.string(), "Varför det inte gick. / Why it failed."),

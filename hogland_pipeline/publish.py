@@ -157,7 +157,7 @@ def publish(
             checks |= _audit_marts(candidate, ["publication"], audit)
             if copy:
                 copy.load(candidate, recorded, contracts)
-            draft = Draft(candidate, release_id, run_id, published_at, (*tables, *recorded), contracts)
+            draft = Draft(candidate, release_id, run_id, published_at, (*tables, *recorded), contracts, checks)
             further = [name for write in writers.values() for name in write(draft)]
             write_manifest(draft)
             require_exactly_its_files(draft, further)

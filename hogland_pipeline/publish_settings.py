@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 SqlName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 # A sheet of Excel holds 1,048,576 rows, one of them the header.
 MOST_EXTRACTED_ROWS = 1_000_000
+CC_BY = "http://creativecommons.org/licenses/by/4.0/"
 
 
 class _Section(BaseModel):
@@ -69,9 +70,11 @@ class CatalogSettings(_Section):
     publisher_url: str = Field(pattern=r"^https?://[^\s<>\"{}|\\^`]+$")
     contact_name: str
     contact_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
-    license_url: str = Field(
-        default="http://creativecommons.org/licenses/by/4.0/", pattern=r"^https?://[^\s<>\"{}|\\^`]+$"
-    )
+    license_url: str = Field(default=CC_BY, pattern=r"^https?://[^\s<>\"{}|\\^`]+$")
+
+
+class DocsSettings(_Section):
+    """Sites about the data under ``site/docs``: dbt docs, results of checks, data dictionary. Nothing to set."""
 
 
 class PublishSettings(_Section):
@@ -80,6 +83,14 @@ class PublishSettings(_Section):
     postgres: PostgresSettings | None = None
     extracts: ExtractSettings | None = None
     catalog: CatalogSettings | None = None
+    docs: DocsSettings | None = None
 
 
-SECTIONS: tuple[type[BaseModel], ...] = (PublishSettings, PostgresSettings, RowPolicy, ExtractSettings, CatalogSettings)
+SECTIONS: tuple[type[BaseModel], ...] = (
+    PublishSettings,
+    PostgresSettings,
+    RowPolicy,
+    ExtractSettings,
+    CatalogSettings,
+    DocsSettings,
+)

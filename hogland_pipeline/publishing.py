@@ -12,16 +12,20 @@ from expectations.runner import CheckResult, run_suite
 from expectations.suite import load_suite
 from hogland_pipeline.contracts import contracts_of
 from hogland_pipeline.history import Event, remember
+from hogland_pipeline.loads import last_checked_loads
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.publication_record import TargetState
 from hogland_pipeline.publish import Publication, Writer, publish
-from hogland_pipeline.release_tables import release_tables
+from hogland_pipeline.publish_settings import CC_BY
+from hogland_pipeline.release_tables import Draft, release_tables
 from hogland_pipeline.releases import PublicationFailed, Target, current_release, release_ids, roll_back
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.staleness import source_states, stale_marts
 from hogland_pipeline.targets.postgres import PostgresTarget, TargetFailed
 from hogland_pipeline.targets.server_copy import TARGET_NAME, ServerCopy
-from hogland_pipeline.warehouse import Warehouse
+from hogland_pipeline.warehouse import RAW_TABLES, Warehouse
+
+SUITE_OF = {table.name: table.suite for table in RAW_TABLES}
 
 
 def target_of(settings: Settings) -> Target:
@@ -64,13 +68,13 @@ def publish_build(
         audit=_audit,
         published_at=datetime.now(UTC),
         contracts=contracts_of(manifest),
-        writers=release_writers(settings),
+        writers=release_writers(settings, warehouse),
         server=server_of(settings),
         may_break_contracts=may_break_contracts,
     )
 
 
-def release_writers(settings: Settings) -> dict[str, Writer]:
+def release_writers(settings: Settings, warehouse: Warehouse) -> dict[str, Writer]:
     """What is written into a release beside DuckDB and Parquet, by the name of the target, in this order."""
     writers: dict[str, Writer] = {}
     if settings.publish.extracts:
@@ -81,7 +85,25 @@ def release_writers(settings: Settings) -> dict[str, Writer]:
         from hogland_pipeline.targets.catalog import write_catalog
 
         writers["catalog"] = partial(write_catalog, settings=settings.publish.catalog)
+    if settings.publish.docs:
+        writers["docs"] = partial(_write_docs, settings=settings, warehouse=warehouse)
     return writers
+
+
+def _write_docs(draft: Draft, settings: Settings, warehouse: Warehouse) -> list[str]:
+    from hogland_pipeline.dbt_build import MANIFEST_PATH, current_build
+    from hogland_pipeline.docs_sites.data_docs import AuditedTable
+    from hogland_pipeline.docs_sites.sites import write_docs_sites
+
+    with warehouse.read() as connection:
+        loads = last_checked_loads(connection)
+    sources = [
+        AuditedTable(source, "source", load_suite(SUITE_OF[table]), checks, at) for source, table, at, checks in loads
+    ]
+    # Read again: the build has added to it the SQL that it ran.
+    manifest = Manifest.read(MANIFEST_PATH)
+    license_url = settings.publish.catalog.license_url if settings.publish.catalog else CC_BY
+    return write_docs_sites(draft, manifest, current_build(settings), sources, license_url)
 
 
 def release_before(settings: Settings) -> str:

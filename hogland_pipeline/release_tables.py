@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from expectations.runner import CheckResult
 from hogland_pipeline.contracts import MartContract, Promise
 from hogland_pipeline.publication_record import DESCRIPTION, RECORD_NAMES
 from hogland_pipeline.releases import DATABASE_NAME, MANIFEST_NAME, PublicationFailed, Target
@@ -51,7 +52,10 @@ class WrittenTable:
 
 @dataclass(frozen=True)
 class Draft:
-    """A release being written: what writers of further files (extracts, descriptions) are given."""
+    """A release being written: what writers of further files (extracts, descriptions) are given.
+
+    `checks` are the results of its audit by table.
+    """
 
     folder: Path
     release_id: str
@@ -59,6 +63,7 @@ class Draft:
     published_at: datetime
     tables: tuple[WrittenTable, ...]
     contracts: Mapping[str, MartContract]
+    checks: Mapping[str, Sequence[CheckResult]] = field(default_factory=dict)
 
     def contract(self, table: str) -> MartContract:
         """The contract of a table; tables of the publication itself have a bare one."""

@@ -5,13 +5,14 @@ Addresses are made from the configured `base_url`, where the release folder is e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from rdflib import DCAT, DCTERMS, FOAF, RDF, XSD, Graph, Literal, Namespace, URIRef
 
+from hogland_pipeline.contracts import languages
 from hogland_pipeline.publication_record import RECORD_NAMES
 from hogland_pipeline.publish_settings import CatalogSettings
 from hogland_pipeline.release_tables import Draft, WrittenTable, parquet_path, release_files
@@ -92,7 +93,7 @@ def _add_dataset(graph: Graph, catalog: URIRef, draft: Draft, table: WrittenTabl
     graph.add((dataset, RDF.type, DCAT.Dataset))
     graph.add((dataset, DCTERMS.identifier, Literal(str(dataset))))
     description = contract.description or table.comment or table.name
-    for language, text in _languages(description):
+    for language, text in languages(description):
         graph.add((dataset, DCTERMS.title, Literal(text.partition(". ")[0].rstrip("."), lang=language)))
         graph.add((dataset, DCTERMS.description, Literal(text, lang=language)))
     for keyword in filter(None, (contract.domain, *table.name.split("__")[:1])):
@@ -125,14 +126,6 @@ def _add_distribution(graph: Graph, catalog: URIRef, settings: CatalogSettings, 
     graph.add((distribution, DCTERMS.license, URIRef(settings.license_url)))
     graph.add((distribution, DCAT.byteSize, Literal(path.stat().st_size, datatype=XSD.nonNegativeInteger)))
     return distribution
-
-
-def _languages(description: str) -> Iterator[tuple[str, str]]:
-    """Descriptions are written `svenska / English`; without the stroke they are English."""
-    swedish, stroke, english = description.partition(" / ")
-    if stroke:
-        yield "sv", swedish.strip()
-    yield "en", (english if stroke else swedish).strip()
 
 
 def _period(draft: Draft, table: WrittenTable) -> tuple[str, str] | None:
