@@ -1,5 +1,6 @@
 -- Per wave, question and subgroup type the respondents of the mart are those of the raw table, and every answer is an
--- option of its question (so nothing but an option, no free text, is ever counted).
+-- option of its question (so nothing but an option, no free text, is ever counted). Of a multiple choice every chosen
+-- option is counted, of numbers every class.
 with answers as (
     select * from {{ source('raw', 'survey_answer') }}
 ),
@@ -19,12 +20,12 @@ counted as (
 expected as (
     select
         answers.wave,
-        answers.question_id,
+        questions.question_id,
         subgroup_types.subgroup_type,
-        count(*)::bigint as n_respondents,
-        count(*)::bigint as n_answers
+        count(distinct answers.respondent)::bigint as n_respondents,
+        count_if(questions.question_type != 'multiple' or answers.answer = 'yes')::bigint as n_answers
     from answers
-    semi join questions on answers.question_id = questions.question_id
+    inner join questions on split_part(answers.question_id, '.', 1) = questions.question_id
     cross join (select unnest(['all', 'municipality', 'role']) as subgroup_type) as subgroup_types
     where answers.answer != 'no_answer'
     group by all

@@ -101,6 +101,16 @@ select
     timestamptz '2026-01-14 01:00:00+00', 1, 2
 from generate_series(1, 41) as people(person)
 cross join (values ('tech_direction'), ('ai_strategy')) as questions(question_id);
+
+insert into raw.survey_answer
+select
+    'ai_maturity_2024_25', 'r' || person, 'ai_use.' || option,
+    case when person = 41 then 'no_answer' when person <= choices then 'yes' else 'no' end,
+    case when person % 4 = 0 then '0686' else '0682' end,
+    'manager', timestamptz '2025-02-01 09:00:00+00' + to_minutes(person), 'file', null,
+    timestamptz '2026-01-14 01:00:00+00', 1, 2
+from generate_series(1, 41) as people(person)
+cross join (values ('analysis', 12), ('text_support', 30)) as options(option, choices);
 """
 
 # Stages of the nine published solutions; the effects in our own words.

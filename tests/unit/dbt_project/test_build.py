@@ -44,6 +44,8 @@ def test_the_survey_gives_the_published_shares(built: Build) -> None:
         ("ai_strategy", "dont_know", 0, 0.0, 0.0, 8.6, 41),
         ("ai_strategy", "no", 34, 82.9, 68.7, 91.5, 41),
         ("ai_strategy", "yes", 7, 17.1, 8.5, 31.3, 41),
+        ("ai_use", "analysis", 12, 30.0, 18.1, 45.4, 40),
+        ("ai_use", "text_support", 30, 75.0, 59.8, 85.8, 40),
         ("tech_direction", "dont_know", None, None, None, None, 41),
         ("tech_direction", "no", None, None, None, None, 41),
         ("tech_direction", "yes", 13, 31.7, 19.6, 47.0, 41),

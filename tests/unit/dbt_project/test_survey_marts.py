@@ -7,18 +7,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.unit.dbt_project.small_build import Build
 
-MODELS = ("kpi_digitalisation__survey_change", "kpi_digitalisation__ai_readiness")
-
-
-@pytest.fixture(scope="module")
-def compiled(built: Build) -> dict[str, str]:
-    built.dbt("compile", "-s", *MODELS)
-    return {result.node.name: result.node.compiled_code for result in built.results}
-
-
-def run(compiled: dict[str, str], model: str, answers: list[tuple[Any, ...]], columns: str) -> list[tuple[Any, ...]]:
+def run(
+    survey_models: dict[str, str], model: str, answers: list[tuple[Any, ...]], columns: str
+) -> list[tuple[Any, ...]]:
     """Answers as (wave, question, subgroup, answer, is indicator's, count or None where suppressed, respondents)."""
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as marts; create schema marts.staging")
@@ -47,37 +39,37 @@ def run(compiled: dict[str, str], model: str, answers: list[tuple[Any, ...]], co
             " n_answers is null as is_suppressed, n_answers / n_respondents as answer_share,"
             f" {low} as answer_share_lower_bound, {high} as answer_share_upper_bound, now() as loaded_at from answer"
         )
-        return connection.execute(f"select {columns} from ({compiled[model]}) order by all").fetchall()
+        return connection.execute(f"select {columns} from ({survey_models[model]}) order by all").fetchall()
 
 
-def test_change_has_newcombes_interval(compiled: dict[str, str]) -> None:
+def test_change_has_newcombes_interval(survey_models: dict[str, str]) -> None:
     """Newcombe (1998), method 10, example (a): 56 of 70 against 48 of 80 is 0.20 with 0.0524 to 0.3339."""
     answers = [("w2", "q", "all", "yes", True, 56, 70), ("w1", "q", "all", "yes", True, 48, 80)]
     columns = (
         "wave, previous_wave, round(change_share, 4), round(change_share_lower_bound, 4),"
         " round(change_share_upper_bound, 4), value_status"
     )
-    assert run(compiled, "kpi_digitalisation__survey_change", answers, columns) == [
+    assert run(survey_models, "kpi_digitalisation__survey_change", answers, columns) == [
         ("w1", None, None, None, None, "missing"),
         ("w2", "w1", 0.2, 0.0524, 0.3339, "observed"),
     ]
 
 
 @pytest.mark.parametrize(("before", "now"), [(None, 12), (12, None), (None, None)])
-def test_change_of_a_hidden_share_is_hidden(compiled: dict[str, str], before: int | None, now: int | None) -> None:
+def test_change_of_a_hidden_share_is_hidden(survey_models: dict[str, str], before: int | None, now: int | None) -> None:
     answers = [("w2", "q", "a", "yes", True, now, 20), ("w1", "q", "a", "yes", True, before, 20)]
     columns = "change_share, change_share_lower_bound, change_share_upper_bound, value_status, missing_reason"
-    rows = run(compiled, "kpi_digitalisation__survey_change", answers, columns)
+    rows = run(survey_models, "kpi_digitalisation__survey_change", answers, columns)
     assert (None, None, None, "suppressed", "hidden in one of the waves") in rows
 
 
-def test_another_survey_is_no_earlier_wave(compiled: dict[str, str]) -> None:
+def test_another_survey_is_no_earlier_wave(survey_models: dict[str, str]) -> None:
     answers = [("w1", "q", "all", "yes", True, 12, 20), ("other", "q", "all", "yes", True, 9, 20)]
-    rows = run(compiled, "kpi_digitalisation__survey_change", answers, "wave, value_status")
+    rows = run(survey_models, "kpi_digitalisation__survey_change", answers, "wave, value_status")
     assert rows == [("other", "missing"), ("w1", "missing")]
 
 
-def test_readiness_is_the_mean_of_its_items_with_the_mean_of_their_bounds(compiled: dict[str, str]) -> None:
+def test_readiness_is_the_mean_of_its_items_with_the_mean_of_their_bounds(survey_models: dict[str, str]) -> None:
     answers = [
         ("w1", "q1", "all", "yes", True, 13, 41),
         ("w1", "q1", "all", "no", False, None, 41),
@@ -89,13 +81,13 @@ def test_readiness_is_the_mean_of_its_items_with_the_mean_of_their_bounds(compil
         " round(readiness_index_upper_bound, 1), n_items, n_respondents, value_status"
     )
     # (31.7 + 17.1) / 2 with (19.6 + 8.5) / 2 and (47.0 + 31.3) / 2; half at 0 and half at 1: 0.5 ± 1.96 · 0.5 / √20.
-    assert run(compiled, "kpi_digitalisation__ai_readiness", answers, columns) == [
+    assert run(survey_models, "kpi_digitalisation__ai_readiness", answers, columns) == [
         ("direction", 24.4, 14.0, 39.1, 2, 41, "observed"),
         ("skill", 50.0, 28.1, 71.9, 1, 20, "observed"),
     ]
 
 
-def test_readiness_shows_nothing_when_an_item_is_hidden_or_was_not_asked(compiled: dict[str, str]) -> None:
+def test_readiness_shows_nothing_when_an_item_is_hidden_or_was_not_asked(survey_models: dict[str, str]) -> None:
     answers = [
         ("w1", "q1", "all", "yes", True, None, 41),
         ("w1", "q2", "all", "yes", True, 7, 41),
@@ -103,7 +95,7 @@ def test_readiness_shows_nothing_when_an_item_is_hidden_or_was_not_asked(compile
         *(("w1", "likert", "all", str(step), step == 5, None if step < 3 else 10, 30) for step in range(1, 6)),
     ]
     columns = "wave, dimension, readiness_index, readiness_index_lower_bound, value_status"
-    assert run(compiled, "kpi_digitalisation__ai_readiness", answers, columns) == [
+    assert run(survey_models, "kpi_digitalisation__ai_readiness", answers, columns) == [
         ("w1", "direction", None, None, "suppressed"),
         ("w1", "skill", None, None, "suppressed"),
         ("w2", "direction", None, None, "missing"),

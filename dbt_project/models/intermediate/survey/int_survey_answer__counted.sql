@@ -1,3 +1,5 @@
+-- Whatever its type, a question becomes a table of answers: the answers of a scale, the options of a multiple choice
+-- (of which a respondent may have chosen several), or the classes in which numbers are counted.
 with answers as (
     select * from {{ ref('stg_survey__answer') }}
 ),
@@ -9,18 +11,85 @@ questions as (
 options as (
     select
         question_id,
+        question_type,
         indicator_answer,
-        unnest(string_split(answer_options, ';')) as answer
+        unnest(string_split(answer_options, ';')) as option
     from questions
+),
+
+-- A class of numbers begins at its bound and ends below the next one.
+bounded as (
+    select
+        *,
+        option::double as from_value,
+        lead(option) over (partition by question_id order by option::double) as next_bound
+    from options
+    where question_type = 'numeric'
+),
+
+classes as (
+    select
+        question_id,
+        question_type,
+        indicator_answer,
+        from_value,
+        next_bound::double as below_value,
+        if(next_bound is null, option || '_and_above', option || '_to_below_' || next_bound) as answer
+    from bounded
+),
+
+answer_options as (
+    select
+        question_id,
+        question_type,
+        indicator_answer,
+        option as answer
+    from options
+    where question_type != 'numeric'
+    union all
+    select
+        question_id,
+        question_type,
+        indicator_answer,
+        answer
+    from classes
 ),
 
 -- Only registered questions go further; that their answers are registered too is tested. Who was asked and left the
 -- question out has not responded to it.
 registered as (
-    select answers.*
+    select
+        answers.wave,
+        answers.respondent,
+        answers.question_id,
+        answers.option,
+        case questions.question_type
+            when 'multiple' then if(answers.answer = 'yes', answers.option, null)
+            when 'numeric' then classes.answer
+            else answers.answer
+        end as answer,
+        answers.municipality_code,
+        answers.role,
+        answers.submitted_at,
+        answers.ingested_at
     from answers
-    semi join questions on answers.question_id = questions.question_id
+    inner join questions on answers.question_id = questions.question_id
+    left join classes
+        on
+            questions.question_id = classes.question_id
+            and try_cast(answers.answer as double) >= classes.from_value
+            and coalesce(try_cast(answers.answer as double) < classes.below_value, true)
     where answers.answer != 'no_answer'
+),
+
+-- A wave may have offered fewer options of a multiple choice than another.
+offered as (
+    select distinct
+        wave,
+        question_id,
+        option
+    from registered
+    where option is not null
 ),
 
 grouped as (
@@ -37,7 +106,7 @@ subgroups as (
         question_id,
         subgroup_type,
         subgroup,
-        count(*) as n_respondents,
+        count(distinct respondent) as n_respondents,
         -- Of the whole wave: in a subgroup of one it would be the time of one person's answer.
         max(max(submitted_at)) over (partition by wave) as last_submitted_at,
         max(ingested_at) as loaded_at
@@ -54,6 +123,7 @@ counted as (
         answer,
         count(*) as n_answers
     from grouped
+    where answer is not null
     group by wave, question_id, subgroup_type, subgroup, answer
 ),
 
@@ -63,21 +133,27 @@ final as (
         subgroups.question_id,
         subgroups.subgroup_type,
         subgroups.subgroup,
-        options.answer,
-        options.answer = options.indicator_answer as is_indicator_answer,
+        answer_options.answer,
+        coalesce(answer_options.answer = answer_options.indicator_answer, false) as is_indicator_answer,
         coalesce(counted.n_answers, 0) as n_answers,
         subgroups.n_respondents,
         subgroups.last_submitted_at,
         subgroups.loaded_at
     from subgroups
-    inner join options on subgroups.question_id = options.question_id
+    inner join answer_options on subgroups.question_id = answer_options.question_id
+    left join offered
+        on
+            subgroups.wave = offered.wave
+            and subgroups.question_id = offered.question_id
+            and answer_options.answer = offered.option
     left join counted
         on
             subgroups.wave = counted.wave
             and subgroups.question_id = counted.question_id
             and subgroups.subgroup_type = counted.subgroup_type
             and subgroups.subgroup = counted.subgroup
-            and options.answer = counted.answer
+            and answer_options.answer = counted.answer
+    where answer_options.question_type != 'multiple' or offered.option is not null
 )
 
 select * from final

@@ -1,11 +1,14 @@
 -- Which answers are masked, for all shown subgroups of a type alike.
 --
 -- What a reader can reconstruct is a table of shown subgroups plus one row "the hidden rest" (the total minus the
--- shown), by answers, with its margins. Masked are the answers in which any of these rows, or the total, has 1-4; then,
--- the largest first and the indicator's answer last, as many more as it takes until in every row the masked answers are
--- none, or 5 respondents or more and on average two per masked answer, and two rows at least share them. Whole
--- columns with two positive rows and two positive columns leave every masked cell more than one possible value. An
--- answer nobody gave is never masked: 0 is a figure, and it would protect nothing.
+-- shown), by answers, with its margins. Masked are the answers that 1-4 gave, or all but 1-4, in any of these rows or
+-- in the total; then, the largest first and the indicator's answer last, as many more as it takes until in every row
+-- the masked answers are none, or 5 respondents or more and on average two per masked answer, and two rows at least
+-- share them. Whole columns with two positive rows and two positive columns leave every masked cell more than one
+-- possible value. An answer nobody gave, or everybody, is never masked: it is a figure, and it would protect nothing.
+--
+-- The options of a multiple choice are masked by the same rule, as if nobody had chosen two: a reader who sees that the
+-- choices are as many as the respondents knows that this is so, and then the options have a margin too.
 
 with counted as (
     select * from {{ ref('int_survey_answer__counted') }}
@@ -24,7 +27,8 @@ visible_rows as (
         if(hidden.subgroup is null, counted.subgroup, '(hidden)') as visible_row,
         counted.answer,
         counted.is_indicator_answer,
-        sum(counted.n_answers)::bigint as n_answers
+        sum(counted.n_answers)::bigint as n_answers,
+        sum(counted.n_respondents)::bigint as n_respondents
     from counted
     left join hidden
         on
@@ -43,7 +47,8 @@ totals as (
         answer,
         is_indicator_answer,
         sum(n_answers)::bigint as n_total,
-        bool_or(n_answers between 1 and 4) as is_small
+        sum(n_respondents)::bigint as n_respondents,
+        bool_or(n_answers between 1 and 4 or n_respondents - n_answers between 1 and 4) as is_small
     from visible_rows
     group by wave, question_id, subgroup_type, answer, is_indicator_answer
 ),
@@ -76,7 +81,10 @@ totals as (
             and totals.question_id = total_masks.question_id
             and totals.answer = total_masks.answer
     {% endif %}
-    where totals.n_total > 0 and totals.subgroup_type {{ '=' if level == 'total' else '!=' }} 'all'
+    where
+        totals.n_total > 0
+        and totals.n_total < totals.n_respondents
+        and totals.subgroup_type {{ '=' if level == 'total' else '!=' }} 'all'
 ),
 
 {{ level }}_prefixes as (

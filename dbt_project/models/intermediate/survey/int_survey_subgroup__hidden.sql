@@ -1,7 +1,8 @@
 -- Which subgroups are hidden whole. In order of size, the shortest run of smallest subgroups that
 --   holds every subgroup below 10 respondents,
 --   and is two subgroups or more, 10 respondents or more together, who did not all give one answer:
--- the total minus the shown subgroups then says nothing about any one of them.
+-- the total minus the shown subgroups then says nothing about any one of them. Of a multiple choice they all gave one
+-- answer when each of them chose it, whatever else they chose.
 
 with counted as (
     select * from {{ ref('int_survey_answer__counted') }}
@@ -56,7 +57,7 @@ variety_of_run as (
         question_id,
         subgroup_type,
         size_rank,
-        count_if(n_answers > 0) as n_answers_given
+        max(n_answers) as n_most_given
     from answers_in_run
     group by wave, question_id, subgroup_type, size_rank
 ),
@@ -71,7 +72,7 @@ run_lengths as (
             and ranked.size_rank >= ranked.n_small
             and (
                 ranked.size_rank = ranked.n_subgroups
-                or (ranked.size_rank >= 2 and ranked.n_in_run >= 10 and variety_of_run.n_answers_given >= 2)
+                or (ranked.size_rank >= 2 and ranked.n_in_run >= 10 and variety_of_run.n_most_given < ranked.n_in_run)
             )
         ) as n_hidden
     from ranked

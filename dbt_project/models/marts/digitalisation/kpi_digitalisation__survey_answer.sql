@@ -49,6 +49,7 @@ final as (
         questions.question_number::integer as question_number,
         questions.text_sv as question_sv,
         questions.text_en as question_en,
+        questions.question_type,
         shown.subgroup_type,
         shown.subgroup,
         shown.answer,

@@ -148,7 +148,7 @@ answer_rows as (
     inner join questions on kpi_values.kpi_id = questions.kpi_id
     inner join answers
         on
-            questions.question_id = answers.question_id
+            questions.question_id = split_part(answers.question_id, '.', 1)
             and kpi_values.period = answers.wave
 ),
 

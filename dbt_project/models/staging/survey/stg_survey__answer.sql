@@ -6,7 +6,9 @@ final as (
     select
         wave,
         respondent,
-        question_id,
+        split_part(question_id, '.', 1) as question_id,
+        -- Multiple choice has an answer, yes or no, per option.
+        nullif(split_part(question_id, '.', 2), '') as option,
         answer,
         coalesce(municipality_code, 'not_stated') as municipality_code,
         coalesce(role, 'not_stated') as role,
