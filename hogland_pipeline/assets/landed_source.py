@@ -1,6 +1,8 @@
 """The two assets every source becomes: ``landing/<source>`` (its bytes) and ``raw/<source>`` (what passed the gate).
 
-Fetching is retried, loading is not: a closed gate stays closed until the data or the rule changes.
+Fetching is retried, loading is not: a closed gate stays closed until the data or the rule changes. What a source sends
+and nobody can read (an export of another shape, a page on which a selector finds nothing) is a failed check of the
+landing: nothing of it lands, and the last good data stays.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ from sensors_ingest.http import SourceUnreachable
 from sensors_ingest.landing import LandedFile, Landing
 
 FETCH_RETRIES = 3
+READABLE_CHECK = "content_is_readable"
 
 
 def landed_source_assets(
@@ -35,13 +38,15 @@ def _landing_asset(
     settings: Settings, bound: BoundSource, partitions: dg.PartitionsDefinition[str] | None
 ) -> dg.AssetsDefinition:
     source = bound.source
+    key = dg.AssetKey(["landing", source.name])
 
     @dg.asset(
-        key=["landing", source.name],
+        key=key,
         description=f"{bound.description} The bytes as the source sent them, compressed and named by their content.",
         group_name="landing",
         kinds={"file", bound.kind},
         owners=[bound.owner],
+        check_specs=list(_readable_spec(bound, key)),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         retry_policy=dg.RetryPolicy(
@@ -52,7 +57,7 @@ def _landing_asset(
         context: dg.AssetExecutionContext,
         landing: dg.ResourceParam[Landing],
         warehouse: dg.ResourceParam[Warehouse],
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Any]:
         try:
             days = _days(context)
             files = source.fetch(landing, days)
@@ -64,13 +69,33 @@ def _landing_asset(
             raise dg.Failure(description=str(error), allow_retries=False) from None
         except bound.malformed as error:
             record_failure(warehouse, bound.table, source.name, context.run_id, str(error))
+            yield _readable_result(key, problem=str(error))
             raise dg.Failure(description=str(error), allow_retries=False) from None
         except Exception as error:
             record_failure(warehouse, bound.table, source.name, context.run_id, _unexpected(error))
             raise
-        return dg.MaterializeResult(metadata=_landing_metadata(files))
+        yield dg.MaterializeResult(metadata=_landing_metadata(files))
+        if bound.malformed:
+            yield _readable_result(key)
 
     return landing_asset
+
+
+def _readable_spec(bound: BoundSource, key: dg.AssetKey) -> Iterator[dg.AssetCheckSpec]:
+    if bound.malformed:
+        yield dg.AssetCheckSpec(
+            READABLE_CHECK,
+            asset=key,
+            description="What the source sent has the shape it is read by; otherwise the check says which file or page,"
+            " and which column or selector found nothing.",
+            metadata={"severity": "error", "scope": "table"},
+        )
+
+
+def _readable_result(key: dg.AssetKey, problem: str | None = None) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key, check_name=READABLE_CHECK, passed=problem is None, description=problem or "Everything was read."
+    )
 
 
 def _raw_asset(
