@@ -140,6 +140,29 @@ def query(
 
 
 @app.command()
+def search(
+    words: Annotated[str, typer.Argument(help="Words in Swedish or English, in any form; any of them is enough.")],
+    stage: Annotated[str | None, typer.Option(help="identified, analysed or validated.")] = None,
+    area: Annotated[str | None, typer.Option(help="Area of the transition path, as published.")] = None,
+    effect: Annotated[str | None, typer.Option(help="Quantity of the effect, such as emissions.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit of the effect.")] = None,
+) -> None:
+    """Find solutions of the UTTC catalogue by their words."""
+    with _plain_errors():
+        from hogland_pipeline.overview import print_answer
+        from hogland_pipeline.search import Column
+        from hogland_pipeline.search import search as search_solutions
+
+        limits: dict[Column, str | None] = {
+            "stage": stage,
+            "transition_area": area,
+            "effect_quantity": effect,
+            "effect_unit": unit,
+        }
+        print_answer(console, search_solutions(load_settings(), words, limits), limit=50)
+
+
+@app.command()
 def publish(
     break_contracts: Annotated[
         bool, typer.Option("--break-contracts", help="Publish although marts lose or retype columns.")

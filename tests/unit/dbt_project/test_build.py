@@ -52,6 +52,13 @@ def test_the_survey_gives_the_published_shares(built: Build) -> None:
     ]
 
 
+def test_the_search_index_has_the_stems_of_its_words(built: Build) -> None:
+    stems = (
+        "select distinct term, stem_sv, stem_en from main.kpi_twin__solution_term where term in ('solution', 'heating')"
+    )
+    assert built.query(stems + " order by all") == [("heating", "heating", "heat"), ("solution", "solution", "solut")]
+
+
 def test_no_subgroup_shows_when_its_people_answered(built: Build) -> None:
     times = "select wave, count(distinct last_submitted_at) from main.kpi_digitalisation__survey_answer group by wave"
     assert built.query(times) == [("ai_maturity_2024_25", 1)]
