@@ -38,7 +38,7 @@ test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 bench: $(MANIFEST) ## What a load costs, as a ratio to plain DuckDB in the same run (needs ../shared/bench)
-	@$(PY) tests/bench/bench_load.py $(BENCH)
+	@$(PY) -m tests.bench.bench_load $(BENCH)
 
 dev: $(MANIFEST) ## Open the Dagster UI with the project's own settings
 	@mkdir -p "$(DAGSTER_HOME)" && cp dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sensors_ingest.lines import IS_NOT_BLANK
+
 # How a line that was pushed begins; no network server begins so.
 PUSHED_LINE: Final = '{"pushed_at":'
 _PUSHED: Final = {"pushed_at": "VARCHAR", "topic": "VARCHAR", "body": "VARCHAR", "body_base64": "VARCHAR"}
@@ -41,14 +43,13 @@ class Envelope:
     unwrapped AS (
         SELECT landing_row, pushed.pushed_at, pushed.topic,
                CASE WHEN pushed IS NULL THEN line
-                   ELSE coalesce(pushed.body, try(decode(from_base64(pushed.body_base64)))) END AS body,
-               json_valid(body) AS is_json
+                   ELSE coalesce(pushed.body, try(decode(from_base64(pushed.body_base64)))) END AS body
         FROM delivered
-        WHERE regexp_matches(line, '\\S')
+        WHERE {IS_NOT_BLANK}
     ),
     message AS (
-        SELECT landing_row, pushed_at, topic, coalesce(is_json, false) AS is_json,
-               json_transform(CASE WHEN is_json THEN body END, '{json.dumps(structure)}') AS said
+        SELECT landing_row, pushed_at, topic, try(json_transform(body, '{json.dumps(structure)}')) AS said,
+               said IS NOT NULL OR coalesce(json_valid(body), false) AS is_json
         FROM unwrapped
     ),
     opened AS ({self.opened})"""  # noqa: S608 -- built of constants
@@ -91,8 +92,10 @@ THE_THINGS_STACK: Final = Envelope(
                    WHEN uplink IS NULL THEN 'no uplink_message in line'
                END AS refusal,
                upper(coalesce(said.result.end_device_ids.dev_eui, said.end_device_ids.dev_eui)) AS sensor_id,
-               sensor_id || '/' || coalesce(uplink.session_key_id, '') || '/' || coalesce(uplink.f_cnt, 0)
-                   AS uplink_key,
+               -- A counter of 0 is not sent; without a session as well, only the time tells two uplinks apart.
+               sensor_id || '/'
+                   || coalesce(uplink.session_key_id, CASE WHEN uplink.f_cnt IS NULL THEN uplink.received_at END, '')
+                   || '/' || coalesce(uplink.f_cnt, 0) AS uplink_key,
                uplink.frm_payload AS encoded,
                uplink.decoded_payload::VARCHAR AS object,
                coalesce(uplink.f_port, 0) AS port,

@@ -78,4 +78,6 @@ PHYSICAL_LIMITS: Final[dict[str, tuple[float, float]]] = {
     "probe_temperature": (-200, 850),  # Pt100
     "probe_temperature_2": (-200, 850),
     "probe_temperature_3": (-200, 850),
+    "carbon_dioxide": (0, 1_000_000),  # ppm: no more than all of the air
+    "sound_level": (0, 194),  # above, the air's own pressure ends
 }

@@ -32,14 +32,12 @@ from sensors_ingest.candidates import (
     quoted,
 )
 from sensors_ingest.landing import LandedFile, Landing
-from sensors_ingest.lines import LineBatch, line_batches
+from sensors_ingest.lines import IS_NOT_BLANK, LineBatch, line_batches
 from sensors_ingest.units import Scale
 
 # DuckDB shares an Arrow table among its threads by its chunks.
 LINES_PER_CHUNK: Final = 8192
 LONGEST_HEADER: Final = 1 << 16
-# Looking at the first character first spares nearly every line the trimming, which costs as much as reading its JSON.
-_IS_NOT_BLANK: Final = "CASE WHEN ascii(line) > 32 THEN true ELSE trim(line, E' \\t\\r\\n') <> '' END"
 DAY_IN_NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
 
 
@@ -171,7 +169,7 @@ class Tabular:
                    END AS fault
             FROM (
                 SELECT landing_row, line, try(json_transform(line, {shape})) AS said
-                FROM line WHERE {_IS_NOT_BLANK}
+                FROM line WHERE {IS_NOT_BLANK}
             )
         """  # noqa: S608 -- built of settings that are quoted
 
@@ -276,7 +274,7 @@ def _split(delimiter: str) -> str:
                        END
                    )
                END AS cells
-        FROM line WHERE {_IS_NOT_BLANK}
+        FROM line WHERE {IS_NOT_BLANK}
     """  # noqa: S608 -- built of a setting that is quoted
 
 

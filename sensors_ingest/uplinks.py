@@ -114,7 +114,6 @@ _SETTLED: Final = """
         END AS observed_at
     )
     FROM uplink LEFT JOIN first_time USING (uplink_key)
-    ORDER BY landing_row
 """
 
 

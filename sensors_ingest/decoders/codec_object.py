@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final, Literal
 
 import duckdb
@@ -26,6 +26,12 @@ Path = tuple[str, ...]
 
 _NOTHING: Final = np.zeros(0, np.int64)
 NO_OBJECT_FIELD: Final = "no known quantity in decoded object"
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """A database in memory, opened once: opening one takes longer than reading ten thousand objects."""
+    return duckdb.connect()
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class ObjectDecoder:
             f"left(texts[{n}], {LONGEST_SOURCE_VALUE}) AS text_{n}, try_cast(texts[{n}] AS DOUBLE) AS number_{n}"
             for n in range(1, len(paths) + 1)
         )
-        with duckdb.connect() as connection:
+        with _database().cursor() as connection:
             connection.register("uplink", pa.table({"object": objects, "row": np.arange(len(objects))}))
             table = connection.execute(
                 f"SELECT {columns} FROM (SELECT row, json_extract_string("  # noqa: S608 -- built of declared keys, quoted

@@ -1,199 +1,108 @@
-"""``make bench``: what a load costs, as a ratio to plain DuckDB in the same run. Ratios travel; seconds do not.
+"""``make bench``: what loading costs, as a ratio to plain DuckDB in the same run. Ratios travel; seconds do not.
 
-    python tests/bench/bench_load.py [--sensors 100 1000] [--history 1 10]
+    python -m tests.bench.bench_load [--rows 100000 1000000] [--forms ndjson csv tts]
 
-The workload generator of the design folder (``../shared/bench/gen.py``) makes the deliveries. The floor reads the same
-files with the same deduplication into one table. Ours lands, decodes, audits, quarantines and keeps revisions.
-Each measurement runs in a process of its own, so that its memory is its own.
+From landing to raw: decoded, audited by every check, quarantined, with revisions. Plain DuckDB reads the same landing
+files with the same deduplication into one table; once into the seven columns that were sent, once into those of raw.
 """
 
 import argparse
 import json
-import multiprocessing
 import os
-import resource
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = ROOT.parent / "shared" / "bench" / "gen.py"
-FIRST_DAY = date(2025, 10, 22)
-DAYS = 7
-FLOOR_READS = {
-    "ndjson": "SELECT sensor_id, quantity, observed_at::TIMESTAMPTZ AS observed_at, value, unit, quality,"
-    " received_at::TIMESTAMPTZ AS received_at FROM read_json(?, format = 'newline_delimited', columns = {"
-    "sensor_id: 'VARCHAR', observed_at: 'VARCHAR', quantity: 'VARCHAR', value: 'DOUBLE', unit: 'VARCHAR',"
-    " quality: 'VARCHAR', received_at: 'VARCHAR'})",
-    "csv": 'SELECT Station AS sensor_id, Parameter AS quantity, (Datum + "Tid (UTC)")::TIMESTAMPTZ AS observed_at,'
-    " Värde AS value, Enhet AS unit, Kvalitet AS quality, Mottagen::TIMESTAMPTZ AS received_at"
-    " FROM read_csv(?, delim = ';', header = true)",
-}
+from hogland_pipeline.gate import load_files
+from hogland_pipeline.loads import files_to_load
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.settings import load_settings
+from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
+from sensors_ingest.landing import LandedFile, Landing
+from tests.bench.measure import Cost, measured
+from tests.bench.workloads import FIRST_DAY, FORMS, Workload, count, generated
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one measurement took: seconds of wall and of CPU, peak memory and the database's size in MB, rows in raw."""
-
-    wall: float
-    cpu: float
-    memory_mb: float
-    file_mb: float
-    rows: int
-
-
-def measured(work: Callable[[], tuple[Path, int]]) -> Cost:
-    """Run ``work`` (which returns its database and its rows) in a fresh process."""
-    receiving, sending = multiprocessing.Pipe(duplex=False)
-
-    def child() -> None:
-        before, started = _cpu(), time.perf_counter()
-        database, rows = work()
-        wall, cpu = time.perf_counter() - started, _cpu() - before
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-        sending.send(Cost(wall, cpu, peak, database.stat().st_size / 1e6, rows))
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        raise SystemExit("a measurement failed; its error stands above")
-    cost: Cost = receiving.recv()
-    return cost
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def floor(deliveries: Path, form: str, folder: Path) -> tuple[Path, int]:
-    """Plain DuckDB: read, keep the latest of each key, write one table."""
-    database = folder / "floor.duckdb"
-    with duckdb.connect(database) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(
-            f"CREATE TABLE reading AS SELECT * FROM ({FLOOR_READS[form]}) WHERE value IS NOT NULL QUALIFY row_number()"
-            " OVER (PARTITION BY sensor_id, quantity, observed_at ORDER BY received_at DESC) = 1",
-            [f"{deliveries}/*"],
-        )
-        return database, _count(connection, "reading")
-
-
-def load(deliveries: Path, form: str, folder: Path, days: list[date]) -> tuple[Path, int]:
-    """Ours: landing, decoding, gate with every check, raw with revisions, quarantine."""
-    from hogland_pipeline.gate import load_files
-    from hogland_pipeline.loads import files_to_load
-    from hogland_pipeline.resources import BoundSource
-    from hogland_pipeline.settings import load_settings
-    from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
-    from sensors_ingest.http import Folder
-    from sensors_ingest.landing import Landing
-
+def load(source: Any, folder: Path, landed: list[LandedFile]) -> tuple[Path, int]:
+    """Ours: decoding, gate with every check, raw with revisions, quarantine."""
     settings = load_settings(data_dir=folder)
-    source = _tabular(form, Folder(deliveries))
     landing, warehouse = Landing(settings.landing_dir), Warehouse(settings.warehouse_path)
     bound = BoundSource(source, SENSOR_READING, "bench", "", "team:bench", is_daily=True, is_remote=False)
-    files = files_to_load(warehouse, landing, source.name, source.fetch(landing, days), source.decoder_version)
+    files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
     outcome = load_files(warehouse, bound, landing, files, "bench", settings)
     if outcome.status != "passed":
         raise SystemExit(f"the gate closed: {outcome.message}")
     with warehouse.read() as connection:
-        return settings.warehouse_path, _count(connection, "raw.sensor_reading")
+        return settings.warehouse_path, count(connection, "raw.sensor_reading")
 
 
-def _tabular(form: str, origin: Any) -> Any:
-    from sensors_ingest.tabular import Columns, Tabular
-    from sensors_ingest.units import Scale
-
-    scales = (
-        Scale("temperature", "air_temperature", "degC", (-9999.0,), -40.0, 60.0),
-        Scale("humidity", "relative_humidity", "percent", (-9999.0,), 0.0, 100.0),
-        Scale("co2", "carbon_dioxide", "ppm", (-9999.0,), 300.0, 5000.0),
-        Scale("noise", "sound_level", "dB(A)", (-9999.0,), 20.0, 120.0),
-    )
-    qualities = {"G": "good", "Y": "suspect", "R": "suspect"}
-    if form == "ndjson":
-        columns = Columns("sensor_id", ("observed_at",), "value", "quantity", "unit", "quality", ("received_at",))
-        return Tabular("bench", origin, "ndjson", columns, scales, qualities)
-    columns = Columns("Station", ("Datum", "Tid (UTC)"), "Värde", "Parameter", "Enhet", "Kvalitet", ("Mottagen",))
-    return Tabular("bench", origin, "csv", columns, scales, qualities)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
+def bench(rows: int, form: str, scratch: Path) -> dict[str, Any]:
+    """One size and form against the two floors, and the same bytes once more."""
+    workload = generated(rows, [form], scratch / "deliveries")[0]
+    source = workload.source()
+    landed = source.fetch(Landing(load_settings(data_dir=scratch).landing_dir), _days(workload))
+    paths = [str(file.path) for file in landed]
+    plain = {
+        name: measured(lambda name=name: workload.plain(paths, scratch / f"{name}.duckdb", as_raw=name == "as_raw"))  # type: ignore[misc]
+        for name in ("bare", "as_raw")
+    }
+    ours = measured(lambda: load(source, scratch, landed))
+    again = measured(lambda: load(source, scratch, source.fetch(Landing(scratch / "landing"), _days(workload))))
+    if ours.rows != workload.valid_rows or again.rows != ours.rows:
+        raise SystemExit(f"{form}: {ours.rows} rows, then {again.rows}, but {workload.valid_rows} are right")
+    return {"form": form, "rows": workload.delivered_rows, **plain, "ours": ours, "again": again}
 
 
-def generated(sensors: int, folder: Path) -> tuple[Path, dict[str, Any]]:
-    """A week of deliveries of ``sensors`` sensors, and what a correct load must end with."""
-    arguments = ["--sensors", str(sensors), "--start", str(FIRST_DAY), "--days", str(DAYS), "--formats", "ndjson,csv"]
-    subprocess.run([sys.executable, str(GENERATOR), str(folder), *arguments], check=True, stdout=subprocess.DEVNULL)
-    return folder, json.loads((folder / "expected.json").read_text(encoding="utf-8"))["total"]
+def _days(workload: Workload) -> list[date]:
+    """Every day that has a delivery; late rows come until three days after the last."""
+    return [FIRST_DAY + timedelta(days=number) for number in range(len(list(workload.folder.iterdir())) + 3)]
 
 
-def bench_formats(sizes: list[int], scratch: Path) -> Iterator[dict[str, Any]]:
-    """Landing to raw against the floor, and the same bytes once more."""
-    days = [FIRST_DAY + timedelta(days=number) for number in range(DAYS + 1)]
-    for sensors in sizes:
-        folder, expected = generated(sensors, scratch / str(sensors))
-        for form in FLOOR_READS:
-            work = Path(tempfile.mkdtemp(dir=scratch))
-            plain = measured(lambda form=form, work=work, folder=folder: floor(folder / form, form, work))  # type: ignore[misc]
-            ours = measured(lambda form=form, work=work, folder=folder: load(folder / form, form, work, days))  # type: ignore[misc]
-            again = measured(lambda form=form, work=work, folder=folder: load(folder / form, form, work, days))  # type: ignore[misc]
-            if ours.rows != expected["valid"] or again.rows != ours.rows:
-                raise SystemExit(f"{form}: {ours.rows} rows, then {again.rows}, but {expected['valid']} are right")
-            yield {
-                "work": f"{form}, {expected['rows']:,} rows",
-                "floor": plain,
-                "ours": ours,
-                "ratio": ours.cpu / plain.cpu,
-                "again": again.cpu / ours.cpu,
-            }
-            shutil.rmtree(work)
+def benches(sizes: list[int], forms: list[str]) -> Iterator[dict[str, Any]]:
+    """Every size in every form, each in a folder that is gone before the next."""
+    for rows in sizes:
+        for form in forms:
+            with tempfile.TemporaryDirectory() as scratch:
+                yield bench(rows, form, Path(scratch))
 
 
 def main() -> None:
     """Print one row a workload."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sensors", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
-    if not GENERATOR.exists():
-        raise SystemExit("make bench needs the workload generator ../shared/bench/gen.py beside the project")
-    sys.path.insert(0, str(ROOT))
     import great_expectations  # noqa: F401 - imported once here: 3 s that belong to no measurement
 
-    table = Table("work", "floor", "ours", "CPU ratio", "again", "peak memory", "file")
-    rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for row in bench_formats(options.sensors, Path(scratch)):
-            plain, ours = row["floor"], row["ours"]
-            table.add_row(
-                row["work"],
-                f"{plain.wall:.1f} s",
-                f"{ours.wall:.1f} s",
-                f"{row['ratio']:.2f}",
-                f"{row['again']:.2f}",
-                f"{ours.memory_mb:.0f} MB",
-                f"{ours.file_mb:.0f} MB",
-            )
-            rows.append({**row, "floor": asdict(plain), "ours": asdict(ours)})
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    headings = ("rows", "form", "floor CPU", "ours CPU", "ratio", "to raw's columns", "wall ratio", "again")
+    table = Table(*headings, "peak (floor)", "file (floor)", title="landing to raw")
+    done = []
+    for found in benches(options.rows, options.forms):
+        bare, as_raw, ours = found["bare"], found["as_raw"], found["ours"]
+        table.add_row(
+            f"{found['rows']:,}",
+            found["form"],
+            f"{bare.cpu:.1f} s",
+            f"{ours.cpu:.1f} s",
+            f"{ours.cpu / bare.cpu:.2f}",
+            f"{ours.cpu / as_raw.cpu:.2f}",
+            f"{ours.wall / bare.wall:.2f}",
+            f"{found['again'].cpu / ours.cpu:.2f}",
+            f"{ours.memory_mb:.0f} ({bare.memory_mb:.0f}) MB",
+            f"{ours.file_mb:.0f} ({bare.file_mb:.0f}) MB",
+        )
+        done.append({name: asdict(value) if isinstance(value, Cost) else value for name, value in found.items()})
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        options.json.write_text(json.dumps(done, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

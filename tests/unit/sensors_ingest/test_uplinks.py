@@ -117,8 +117,17 @@ def test_webhook_form_reads_alike(landing: Landing) -> None:
     assert stored == delivered
 
 
-def test_omitted_counter_and_session_are_zero_and_empty(landing: Landing) -> None:
-    assert only(landing, uplink(f_cnt=None, session_key_id=None))["uplink_key"] == f"{ELSYS}//0"
+def test_an_omitted_counter_is_zero_and_an_omitted_session_empty(landing: Landing) -> None:
+    assert only(landing, uplink(f_cnt=None))["uplink_key"].endswith("/0")
+    assert only(landing, uplink(f_cnt=7, session_key_id=None))["uplink_key"] == f"{ELSYS}//7"
+
+
+def test_without_counter_and_session_every_time_is_an_uplink_of_its_own(landing: Landing) -> None:
+    nameless = {"f_cnt": None, "session_key_id": None}
+    first = uplink(**nameless)
+    later = uplink(**nameless, received_at="2026-01-04T08:20:00Z", rx_metadata=[])
+    rows = decode(landing, land(landing, first, later, first))
+    assert (rows["uplink_key"].n_unique(), rows["observed_at"].n_unique()) == (2, 2)
 
 
 def test_counter_restart_is_another_uplink(landing: Landing) -> None:
