@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
-import snowballstemmer
+import snowballstemmer  # type: ignore[import-untyped]
 
 from hogland_pipeline.overview import Answer, ask
 from hogland_pipeline.settings import Settings
