@@ -1,17 +1,14 @@
 """AI-maturity surveys: exports of Microsoft Forms, LimeSurvey and Google Forms in a drop folder become answers without
 persons.
 
-What lands is not the export but what may be kept of it: respondents as keyed hashes, the answers of mapped
-questions, no address, no name, no free text. The landing address carries the digest of the original, which
-stays where it is or is removed, as configured. A landing file is NDJSON: a first line about the export, then one line
-per response and question.
+What lands is not the export but what may be kept of it (``survey_export``). The landing address carries the digest of
+the original, which stays where it is or is removed, as configured.
 """
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,20 +17,12 @@ import polars as pl
 import pyarrow as pa
 
 from hogland_pipeline.sources.notes import SourceNote
-from hogland_pipeline.sources.privacy import PersonalValues, RespondentKey
+from hogland_pipeline.sources.privacy import RespondentKey
 from hogland_pipeline.sources.survey_answers import decode_answers
-from hogland_pipeline.sources.survey_choices import CHOICE_SEPARATOR, join_sub_questions, split_choices
+from hogland_pipeline.sources.survey_export import Export, read_export
 from hogland_pipeline.sources.survey_free_text import keep_free_texts
-from hogland_pipeline.sources.survey_sheet import (
-    EXPORT_SUFFIXES,
-    Columns,
-    MalformedExport,
-    Sheet,
-    match_columns,
-    read_sheet,
-)
-from hogland_pipeline.sources.survey_times import utc_text
-from hogland_pipeline.sources.survey_wave import Wave, answer_key
+from hogland_pipeline.sources.survey_sheet import EXPORT_SUFFIXES, MalformedExport
+from hogland_pipeline.sources.survey_wave import Wave
 from sensors_ingest.http import Folder, SourceUnreachable, folder_path
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.readings import UTC_TIMESTAMP
@@ -55,10 +44,7 @@ SURVEY_ANSWER_SCHEMA: Final = pa.schema(
     ]
 )
 
-_ANONYMOUS: Final = ("anonymous", "anonym")
 _DECODER: Final = "2"
-_EXPORT_FORMAT: Final = 1
-LONGEST_HEADER: Final = 300
 
 
 class RespondentKeyChanged(Exception):
@@ -70,22 +56,6 @@ class RespondentKeyChanged(Exception):
             "and everybody would be counted twice: set the earlier key again, or remove the wave's landing "
             "files and rows first."
         )
-
-
-@dataclass(frozen=True)
-class Export:
-    """One export as far as it may be kept: ``content`` lands, ``free_texts`` (respondent, question, text) do not."""
-
-    path: Path
-    digest: str
-    wave: Wave
-    content: bytes
-    free_texts: pl.DataFrame
-
-    @property
-    def address(self) -> str:
-        """The name of the original and its digest."""
-        return f"{self.path.name}#sha256={self.digest}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +88,7 @@ class SurveyExports:
         Raises ``SourceUnreachable`` (no folder, or an original that cannot be removed), ``MalformedExport`` (the first
         export that cannot be read as the wave says) and ``RespondentKeyChanged``; then nothing lands.
         """
-        exports = [self._read(wave, path) for wave, path in self._found()]
+        exports = [read_export(path, wave, self.key) for wave, path in self._found()]
         self._refuse_another_key(landing)
         landed = {
             file.landing_id: file
@@ -188,26 +158,6 @@ class SurveyExports:
                 raise MalformedExport(path.name, f"it lies {place}, and the waves are {', '.join(waves)}")
             yield wave, path
 
-    def _read(self, wave: Wave, path: Path) -> Export:
-        sheet = join_sub_questions(read_sheet(path), wave.columns)
-        columns = match_columns(sheet, wave.columns)
-        sheet, unsubmitted = _only_submitted(sheet, columns)
-        persons = PersonalValues(
-            text for column in ("email", "name", "last_name", "token") for text in _texts(sheet, columns, column)
-        )
-        respondents = _respondents(sheet, columns, wave, self.key)
-        lines = _responses(sheet, columns, wave, respondents, persons)
-        about = {
-            "format": _EXPORT_FORMAT,
-            "wave": wave.wave,
-            "platform": sheet.platform.name,
-            "key_id": self.key.key_id,
-            "responses": sheet.cells.height,
-            "notes": [*unsubmitted, *_notes(sheet, columns, persons)],
-        }
-        content = json.dumps(about, ensure_ascii=False).encode() + b"\n" + lines.write_ndjson().encode()
-        return Export(path, sheet.digest, wave, content, _free_texts(sheet, columns, wave, respondents))
-
     def _remove(self, export: Export) -> None:
         """Remove an original that has landed, unless it was replaced by another meanwhile."""
         try:
@@ -252,127 +202,3 @@ def _respondents_of(landing: Landing, files: Sequence[LandedFile], wave: Wave) -
         if json.loads(first_line)["wave"] == wave.wave:
             respondents |= set(pl.read_ndjson(lines, schema={"respondent": pl.String})["respondent"])
     return respondents
-
-
-def _only_submitted(sheet: Sheet, columns: Columns) -> tuple[Sheet, list[str]]:
-    """Without the responses nobody sent in, and a note that counts them."""
-    if not sheet.platform.lists_unsubmitted:
-        return sheet, []
-    cells = sheet.cells.filter(pl.col(columns.form["completed_at"]).is_not_null())
-    left_out = sheet.cells.height - cells.height
-    if cells.is_empty():
-        raise MalformedExport(sheet.file, f"none of its {left_out} responses was submitted")
-    return replace(sheet, cells=cells), [f"{left_out} response(s) were not submitted: not read"] if left_out else []
-
-
-def _responses(
-    sheet: Sheet, columns: Columns, wave: Wave, respondents: Sequence[str], persons: PersonalValues
-) -> pl.DataFrame:
-    """Long rows: sheet_row, respondent, submitted_at (or submitted_text where it is no time), question,
-    answer.
-    """
-    kept = {
-        question_id: letters
-        for question_id, letters in columns.questions.items()
-        if wave.columns[question_id].type != "free_text"
-    }
-    order = {question_id: index for index, question_id in enumerate(kept)}
-    responses = sheet.cells.select(
-        "sheet_row",
-        pl.Series("respondent", respondents),
-        *_submitted(sheet, columns, wave, persons),
-        *[
-            pl.Series(question_id, _kept_answers(sheet, letters, wave, question_id, persons), pl.String)
-            for question_id, letters in kept.items()
-        ],
-    )
-    return responses.unpivot(
-        list(kept),
-        index=["sheet_row", "respondent", "submitted_at", "submitted_text"],
-        variable_name="question",
-        value_name="answer",
-    ).sort("sheet_row", pl.col("question").replace_strict(order, return_dtype=pl.Int64))
-
-
-def _free_texts(sheet: Sheet, columns: Columns, wave: Wave, respondents: Sequence[str]) -> pl.DataFrame:
-    """Free texts as they were typed: respondent, question_id, text."""
-    questions = [question_id for question_id, question in wave.columns.items() if question.type == "free_text"]
-    texts = sheet.cells.select(
-        pl.Series("respondent", respondents),
-        *(sheet.cells[columns.questions[question_id]].alias(question_id) for question_id in questions),
-    )
-    return texts.unpivot(questions, index="respondent", variable_name="question_id", value_name="text").drop_nulls()
-
-
-def _respondents(sheet: Sheet, columns: Columns, wave: Wave, key: RespondentKey) -> list[str]:
-    emails, tokens, starts = (_texts(sheet, columns, name) for name in ("email", "token", "started_at"))
-    numbers = _texts(sheet, columns, "response_id")
-    if "response_id" not in columns.form:  # Google numbers nothing: the time, and who came first within a second
-        numbers = _numbered(_texts(sheet, columns, "completed_at"))
-
-    def respondent(email: str, token: str, number: str, start: str) -> str:
-        if answer_key(email) not in ("", *_ANONYMOUS):
-            return key.respondent(wave.wave, "email", email.casefold())
-        if token:
-            return key.respondent(wave.wave, "token", token)
-        return key.respondent(wave.wave, "anonymous", number, start)
-
-    return list(map(respondent, emails, tokens, numbers, starts))
-
-
-def _numbered(texts: Sequence[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    numbered = []
-    for text in texts:
-        seen[text] += 1
-        numbered.append(f"{text}#{seen[text]}")
-    return numbered
-
-
-def _submitted(sheet: Sheet, columns: Columns, wave: Wave, persons: PersonalValues) -> list[pl.Series]:
-    """When each response was last changed, as UTC text; what is no time is kept aside for the reject's
-    reason.
-    """
-    completed, modified = (_texts(sheet, columns, name) for name in ("completed_at", "modified_at"))
-    texts = [later or first for first, later in zip(completed, modified, strict=True)]
-    times = [utc_text(text, wave.datetime_formats, wave.timezone) for text in texts]
-    unread = [None if time else persons.withhold(text) for text, time in zip(texts, times, strict=True)]
-    return [pl.Series("submitted_at", times, pl.String), pl.Series("submitted_text", unread, pl.String)]
-
-
-def _kept_answers(
-    sheet: Sheet, letters: str, wave: Wave, question_id: str, persons: PersonalValues
-) -> list[str | None]:
-    """Answers as the export words them; what is none of the question's answers is kept only if it names
-    nobody.
-    """
-    cells, question = sheet.cells[letters], wave.columns[question_id]
-    known = question.codes
-
-    def kept(text: str) -> str:
-        if question.type != "multiple":
-            return text if answer_key(text) in known else persons.withhold(text)
-        parts = split_choices(text, sheet.platform.separator, known)
-        unknown = "other" if question.allows_other else None
-        return CHOICE_SEPARATOR.join(
-            part if answer_key(part) in known else unknown or persons.withhold(part) for part in parts
-        )
-
-    answers = {text: kept(text) for text in cells.drop_nulls().unique()}
-    return [answers.get(text) for text in cells]
-
-
-def _notes(sheet: Sheet, columns: Columns, persons: PersonalValues) -> list[str]:
-    headers = {letters: " ".join(sheet.headers[letters].split()) for letters in columns.unmapped}
-    unmapped = [
-        f"column {letters} ('{persons.withhold(header, LONGEST_HEADER)}') is mapped to no question: not kept"
-        for letters, header in headers.items()
-    ]
-    others = [f"{sheet.other_sheets} other sheet(s) are not read"] if sheet.other_sheets else []
-    return [*columns.remarks, *unmapped, *others]
-
-
-def _texts(sheet: Sheet, columns: Columns, form_column: str) -> list[str]:
-    """The cells of a form column, empty texts where the export has none."""
-    letters = columns.form.get(form_column)
-    return [text or "" for text in sheet.cells[letters]] if letters else [""] * sheet.cells.height
