@@ -83,10 +83,11 @@ def explain(settings: Settings, kpi_id: str, area_id: str, period: str) -> list[
         )
         [record] = _records(published, "SELECT * FROM publication WHERE mart = ?", [MART])
     manifest = Manifest.read(MANIFEST_PATH)
+    origins = {row["landing_id"] for row in lineage}
     landed = {
         file.landing_id: file
         for source in sorted({row["load_source"] for row in lineage if row["load_source"]})
-        for file in Landing(settings.landing_dir).files(source)
+        for file in Landing(settings.landing_dir).files(source, wanted=origins.__contains__)
     }
     with Warehouse(settings.warehouse_path).read() as warehouse:
         return [_explanation(value, lineage, record, manifest, landed, warehouse) for value in values]

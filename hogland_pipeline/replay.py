@@ -47,7 +47,7 @@ def replay_source(
     """Run every landing file of ``bound`` that has rows in quarantine through the gate once more."""
     before = _refused(warehouse, bound)
     wanted = _quarantined_files(warehouse, bound)
-    files = [file for file in landing.files(bound.source.name) if file.landing_id in wanted]
+    files = landing.files(bound.source.name, wanted=wanted.__contains__)
     if not files:
         return Replay(bound.source.name, 0, 0, "", ())
     load = load_files(warehouse, bound, landing, files, run_id, settings)

@@ -12,8 +12,9 @@ The sidecar is written last: a file without one is the leftover of a crash and i
 
 import hashlib
 import json
+import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -89,15 +90,33 @@ class Landing:
         _write_sidecar(sidecar, landed)
         return landed
 
-    def files(self, source: str, days: Collection[date] | None = None) -> list[LandedFile]:
-        """Every landed file of ``source`` in order of arrival; with ``days`` only theirs and the snapshots."""
+    def files(
+        self, source: str, days: Collection[date] | None = None, wanted: Callable[[str], bool] | None = None
+    ) -> list[LandedFile]:
+        """Every landed file of ``source`` in order of arrival; with ``days`` only theirs and the snapshots, with
+        ``wanted`` only those whose ``landing_id`` it wants. No other sidecar is opened: in a year there are many.
+        """
+        sidecars = [path for path, landing_id in self._sidecars(source, days) if wanted is None or wanted(landing_id)]
+        files = (_read_sidecar(Path(path)) for path in sidecars)
+        return sorted(files, key=lambda file: (file.fetched_at, file.landing_id))
+
+    def count(self, source: str, days: Collection[date] | None = None) -> int:
+        """How many files ``files`` would find."""
+        return sum(1 for _ in self._sidecars(source, days))
+
+    def _sidecars(self, source: str, days: Collection[date] | None) -> Iterator[tuple[str, str]]:
+        """Path and landing id of each, by their names alone. Hidden ones are still being written."""
         folder = self.root / source
         if days is None:
-            sidecars = sorted(folder.glob("*/*.json"))
+            names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()) if folder.is_dir() else []
         else:
             names = [SNAPSHOT_FOLDER, *(day.isoformat() for day in sorted(days))]
-            sidecars = [path for name in names for path in sorted((folder / name).glob("*.json"))]
-        return sorted(map(_read_sidecar, sidecars), key=lambda file: (file.fetched_at, file.landing_id))
+        for name in names:
+            if (folder / name).is_dir():
+                for entry in os.scandir(folder / name):
+                    landing_id, dot, suffix = entry.name.rpartition(".json")
+                    if dot and not suffix and not landing_id.startswith("."):
+                        yield entry.path, landing_id
 
     def state(self, source: str, newest_days: int) -> str:
         """Changes when a file of the ``newest_days`` newest days lands; cheap, because it opens none."""
@@ -111,6 +130,11 @@ class Landing:
         for folder in (SNAPSHOT_FOLDER, *(day.isoformat() for day in days)):
             sent[folder] = sorted(file.landing_id for file in files if _day_folder(file.day) == folder)
         _write_json(self.root / source / SENT_FILE, sent)
+
+    def sent_snapshot(self, source: str) -> list[LandedFile]:
+        """The snapshots ``source`` sent when asked last, in order of arrival; before the first note all of them."""
+        sent = self._sent(source).get(SNAPSHOT_FOLDER)
+        return self.files(source, [], None if sent is None else set(sent).__contains__)
 
     def is_still_sent(self, file: LandedFile) -> bool:
         """False once the source was asked again for the file's day and sent something else in its place."""

@@ -116,7 +116,7 @@ class Smhi:
 
     def _land_answers(self, landing: Landing, origin: http.HttpOrigin) -> list[LandedFile]:
         landed = []
-        newest = {file.address: file for file in landing.files(self.name)}
+        newest = {file.address: file for file in landing.sent_snapshot(self.name)}
         with http.open_session(origin.token) as session:
             for path, form in self._paths():
                 url = origin.url.rstrip("/") + API_PATH + path

@@ -135,7 +135,9 @@ def _raw_asset(
         warehouse: dg.ResourceParam[Warehouse],
     ) -> Iterator[Any]:
         days = _days(context)
-        landed = landing.files(source.name, days if partitions else None)
+        asked = days if partitions else None
+        loaded = _loaded_files(warehouse, bound)
+        landed = landing.files(source.name, asked, lambda landing_id: landing_id not in loaded)
         files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
         try:
             load = load_files(warehouse, bound, landing, files, context.run_id, settings)
@@ -148,7 +150,7 @@ def _raw_asset(
         for note in bound.notes(landing, files):
             context.log.warning(note)
         yield from fresh_data_result(settings, warehouse, bound, key)
-        yield from _outcome(context, key, days, landed, files, load)
+        yield from _outcome(context, key, days, landing.count(source.name, asked), files, load)
 
     return raw_asset
 
@@ -157,12 +159,12 @@ def _outcome(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     days: Sequence[date],
-    landed: Sequence[LandedFile],
+    landed: int,
     files: Sequence[LandedFile],
     load: Load,
 ) -> Iterator[Any]:
     """Results of a load as Dagster events: checks always, a materialisation only of what landed."""
-    counts = _load_metadata(load) | {"files": len(landed), "files_new": len(files)}
+    counts = _load_metadata(load) | {"files": landed, "files_new": len(files)}
     by_day = {day.isoformat(): _day_metadata(rows) for day, rows in load.rows_by_day.items() if day in days}
     if load.status == "passed":
         for partition, metadata in by_day.items():
@@ -182,6 +184,16 @@ def _outcome(
         metadata=counts,
         allow_retries=False,
     )
+
+
+def _loaded_files(warehouse: Warehouse, bound: BoundSource) -> set[str]:
+    """What the source's current decoder has loaded: told by the names of the landing files, which are not opened."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            "SELECT landing_id FROM ops.loaded_file WHERE source = ? AND decoder_version = ?",
+            [bound.source.name, bound.source.decoder_version],
+        ).fetchall()
+    return {row[0] for row in rows}
 
 
 def _unexpected(error: Exception) -> str:

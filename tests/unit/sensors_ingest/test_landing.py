@@ -113,3 +113,21 @@ def test_two_writers_at_once(landing: Landing) -> None:
     files = landing.files("uplinks")
     assert sorted(landing.read(file) for file in files) == sorted(contents)
     assert len(everything(landing)) == 2 * len(contents)
+
+
+def test_only_sidecars_of_wanted_files_are_opened(landing: Landing) -> None:
+    old, new = land(landing, b"old", date(2026, 1, 1)), land(landing, b"new", date(2026, 1, 1))
+    old.path.with_name(f"{old.landing_id}.json").write_text("opening this would fail")
+    assert [file.landing_id for file in landing.files("uplinks", wanted={new.landing_id}.__contains__)] == [
+        new.landing_id
+    ]
+    assert landing.count("uplinks") == landing.count("uplinks", [date(2026, 1, 1)]) == 2
+    assert landing.count("uplinks", [date(2026, 1, 2)]) == landing.count("nobody") == 0
+
+
+def test_what_was_sent_last_is_found_without_opening_the_rest(landing: Landing) -> None:
+    old, new = land(landing, b"old"), land(landing, b"new")
+    assert landing.sent_snapshot("uplinks") == landing.files("uplinks")
+    landing.note_sent("uplinks", [], [new])
+    old.path.with_name(f"{old.landing_id}.json").write_text("opening this would fail")
+    assert [file.landing_id for file in landing.sent_snapshot("uplinks")] == [new.landing_id]
