@@ -22,7 +22,7 @@ class TrafikverketSettings(OriginSettings):
     kind: Literal["trafikverket"]
     stations: tuple[Text, ...] = ()
     box: tuple[Longitude, Latitude, Longitude, Latitude] | None = None
-    object_type: Literal["WeatherMeasurepoint", "WeatherObservation"] = "WeatherMeasurepoint"
+    object_type: Literal["WeatherObservation", "WeatherMeasurepoint"] = "WeatherObservation"
 
     @model_validator(mode="after")
     def _can_ask(self) -> Self:

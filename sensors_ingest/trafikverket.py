@@ -3,8 +3,8 @@
 Address: ``POST /v2/data.json`` with a question in XML that holds the key, so that it is in no address. Answers are
 changes since a ``changeid``; the id of the newest landed answer is where the next question starts, so landing itself is
 the cursor: an answer is landed whole or not at all, and a crash between two neither loses nor repeats one.
-Files: the same answers as ``.json``. ``WeatherMeasurepoint`` holds the newest observation of every point,
-``WeatherObservation`` all of the last seven days.
+Files: the same answers as ``.json``. ``WeatherObservation`` holds every observation of the last seven days, so that a
+night loses none; ``WeatherMeasurepoint`` only the newest of every point.
 """
 
 import json
@@ -107,7 +107,7 @@ class Trafikverket:
     origin: http.Origin
     stations: tuple[str, ...] = ()
     box: tuple[float, float, float, float] | None = None
-    object_type: Literal["WeatherMeasurepoint", "WeatherObservation"] = "WeatherMeasurepoint"
+    object_type: Literal["WeatherObservation", "WeatherMeasurepoint"] = "WeatherObservation"
     page_size: int = POINTS_PER_ANSWER
 
     @property
@@ -131,7 +131,8 @@ class Trafikverket:
 
     def _land_changes(self, landing: Landing, origin: http.HttpOrigin) -> Iterator[LandedFile]:
         url = origin.url.rstrip("/") + ANSWER_PATH
-        address = http.without_secrets(url)
+        # Change ids are counted for each type by itself: a feed that is set to the other one starts anew.
+        address = f"{http.without_secrets(url)}#{self.object_type}"
         change_id = self._last_change_id(landing, address)
         with http.open_session(origin.token, is_bearer=False) as session:
             for _ in range(MOST_ANSWERS):

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -42,6 +42,49 @@ class Trafikverket:
         info = {"LASTCHANGEID": str(change_id + len(page))}
         result = {query.get("objecttype"): page, "INFO": info}
         return Answer(200, as_json({"RESPONSE": {"RESULT": [result]}}), is_gzipped=True)
+
+
+class RoadWeather(Trafikverket):
+    """Measuring points with a sample every ten minutes. ``WeatherMeasurepoint`` holds the newest of each point, and
+    ``WeatherObservation`` those of the last seven days; a newer sample takes the change id of no other.
+    """
+
+    def __init__(self, key: str, points: Sequence[str], largest_page: int = 1000) -> None:
+        super().__init__(key, [], largest_page)
+        self.points = points
+        self.samples: list[tuple[str, datetime]] = []
+
+    def measure(self, first: datetime, last: datetime) -> None:
+        """A sample of every point every ten minutes from ``first`` until before ``last``."""
+        while first < last:
+            self.samples += [(point, first) for point in self.points]
+            first += timedelta(minutes=10)
+
+    def __call__(self, request: Request) -> Answer:
+        question = ElementTree.fromstring(request.body)
+        query = question.find("QUERY")
+        assert query is not None
+        self.requests.append(request)
+        asked = int(query.get("changeid", ""))
+        self.asked.append(str(asked))
+        is_history = query.get("objecttype") == "WeatherObservation"
+        newest = {point: number for number, (point, _) in enumerate(self.samples, 1)}
+        kept_from = self.samples[-1][1] - timedelta(days=7)
+        changed = [
+            (number, point, sampled_at)
+            for number, (point, sampled_at) in enumerate(self.samples, 1)
+            if number > asked and (sampled_at > kept_from if is_history else newest[point] == number)
+        ][: min(int(query.get("limit", "")), self.largest_page)]
+        records = [self._record(is_history, *each) for each in changed]
+        info = {"LASTCHANGEID": str(changed[-1][0] if changed else asked)}
+        return Answer(200, as_json({"RESPONSE": {"RESULT": [{query.get("objecttype"): records, "INFO": info}]}}))
+
+    @staticmethod
+    def _record(is_history: bool, number: int, point: str, sampled_at: datetime) -> dict[str, Any]:
+        observation = {"Sample": sampled_at.isoformat(), "Air": {"Temperature": {"Value": number % 20}}}
+        if is_history:
+            return {"Id": f"{point}-{number}", "Measurepoint": {"Id": point}} | observation
+        return {"Id": point, "Observation": observation}
 
 
 class Metry:

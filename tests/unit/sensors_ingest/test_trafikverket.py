@@ -3,9 +3,9 @@
 import json
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -41,6 +41,7 @@ def source(url: str, page_size: int = 1000, **more: Any) -> Trafikverket:
     return Trafikverket("roads", HttpOrigin(url, SecretStr(KEY)), page_size=page_size, **more)
 
 
+POINTS: dict[str, Any] = {"object_type": "WeatherMeasurepoint"}
 DELIVERED = Trafikverket("roads", Folder(Path()))
 
 
@@ -221,10 +222,47 @@ def test_crash_between_answers_neither_loses_nor_repeats(landing: Landing, monke
         # Another port is another address: as after a restart, the server is the same one.
         for file in landing.files("roads"):
             sidecar = file.path.with_name(file.landing_id + ".json")
-            sidecar.write_text(sidecar.read_text().replace(file.address, f"{url}/v2/data.json"))
+            sidecar.write_text(sidecar.read_text().replace(file.address, f"{url}/v2/data.json#WeatherObservation"))
         files = source(url, page_size=3).fetch(landing)
     assert stations(landing, files) == list(range(10))
     assert server.asked == ["0", "3", "6", "9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("object_type", "samples_of_a_point"), [("WeatherObservation", 3 * 144), ("WeatherMeasurepoint", 3)]
+)
+def test_a_night_brings_every_sample_since_the_last(
+    landing: Landing, object_type: Literal["WeatherObservation", "WeatherMeasurepoint"], samples_of_a_point: int
+) -> None:
+    """Three nights, one of which came a day late: of measuring points each sees the newest sample and no other."""
+    server = feed_servers.RoadWeather(KEY, ["12", "13"], largest_page=100)
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    with serve(server) as url:
+        for begin, end in ((0, 12), (12, 60), (60, 72)):
+            server.measure(first + timedelta(hours=begin), first + timedelta(hours=end))
+            files = source(url, object_type=object_type).fetch(landing)
+    rows = decode(DELIVERED, landing, files)
+    assert rows.group_by("sensor_id").len().sort("sensor_id").rows() == [
+        ("12", samples_of_a_point),
+        ("13", samples_of_a_point),
+    ]
+    assert rows.select("sensor_id", "observed_at").is_unique().all()
+    assert rows["reject_reason"].is_null().all()
+
+
+def test_the_other_type_starts_at_its_own_beginning(landing: Landing) -> None:
+    server = feed_servers.Trafikverket(KEY, [point(number) for number in range(3)])
+    with serve(server) as url:
+        source(url, **POINTS).fetch(landing)
+        source(url).fetch(landing)
+    assert server.asked == ["0", "3", "0", "3"]
+
+
+def test_observations_are_what_is_asked_for_unless_said_otherwise(landing: Landing) -> None:
+    server = feed_servers.Trafikverket(KEY, [])
+    with serve(server) as url:
+        source(url).fetch(landing)
+    assert b'objecttype="WeatherObservation" schemaversion="2.1"' in server.requests[0].body
 
 
 def test_the_key_is_in_the_body_and_nowhere_else(landing: Landing, caplog: pytest.LogCaptureFixture) -> None:
@@ -257,13 +295,13 @@ def test_the_key_does_not_follow_a_redirect(landing: Landing) -> None:
 @pytest.mark.parametrize(
     ("more", "filter_"),
     [
-        ({"stations": ("1", "2")}, b'<IN name="Id" value="1,2"/>'),
+        ({"stations": ("1", "2"), **POINTS}, b'<IN name="Id" value="1,2"/>'),
         (
-            {"box": (13.9, 57.0, 15.6, 58.2)},
+            {"box": (13.9, 57.0, 15.6, 58.2), **POINTS},
             b'<WITHIN name="Geometry.WGS84" shape="box" value="13.9 57.0, 15.6 58.2"/>',
         ),
         (
-            {"stations": ('1"/><X',), "object_type": "WeatherObservation"},
+            {"stations": ('1"/><X',)},
             b'<IN name="Measurepoint.Id" value=\'1"/&gt;&lt;X\'/>',
         ),
     ],
@@ -297,7 +335,7 @@ def test_changes_that_never_end_are_given_up(landing: Landing, monkeypatch: pyte
     numbers = iter(range(1, 100))
 
     def endless(_: Request) -> Answer:
-        result = {"WeatherMeasurepoint": [point()], "INFO": {"LASTCHANGEID": str(next(numbers))}}
+        result = {"WeatherObservation": [point()], "INFO": {"LASTCHANGEID": str(next(numbers))}}
         return Answer(body=json.dumps({"RESPONSE": {"RESULT": [result]}}).encode())
 
     with serve(endless) as url, pytest.raises(SourceUnreachable, match="do not end"):
