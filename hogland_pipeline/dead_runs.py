@@ -1,21 +1,36 @@
-"""Runs that were killed: they keep their slot in a pool, and the next run would wait for it for ever.
+"""Runs that were killed: they keep their slot in a pool, for which the next run would wait for ever, and leave files.
 
 The daemon frees such slots where one runs (``run_monitoring`` in ``dagster.yaml``); a night from the command line has
 none and looks by itself. Losing a slot cannot hurt a live run: the warehouse has its own lock.
 """
 
 import os
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import dagster as dg
+
+# A file whose run is unknown here (a replay from the command line has none) may still be written, but not for so long.
+UNKNOWN_RUN_SECONDS: Final = 24 * 3600
+RUN_ID_LENGTH: Final = 36
 
 
 def stuck_runs(instance: dg.DagsterInstance) -> Iterator[str]:
     """Runs that hold or await a slot of a pool and are over, or whose process is gone."""
     for run_id in sorted(instance.event_log_storage.get_concurrency_run_ids()):
         run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished or not _is_alive(_process_of(instance, run_id)):
+        if run is None or _is_over(instance, run):
             yield run_id
+
+
+def leftovers(instance: dg.DagsterInstance, candidates: Path) -> Iterator[Path]:
+    """Candidates (``<source>-<run>.parquet``) that no run will read any more: the run that wrote one removes it."""
+    for path in sorted(candidates.glob("*.parquet")):
+        run = instance.get_run_by_id(path.stem[-RUN_ID_LENGTH:])
+        if _is_over(instance, run) if run else time.time() - path.stat().st_mtime > UNKNOWN_RUN_SECONDS:
+            yield path
 
 
 def free(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -24,6 +39,10 @@ def free(instance: dg.DagsterInstance, run_id: str) -> None:
     if run is not None and not run.is_finished:
         instance.report_run_failed(run, "Its process is gone; its slots in the pools were given back.")
     instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _is_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    return run.is_finished or not _is_alive(_process_of(instance, run.run_id))
 
 
 def _process_of(instance: dg.DagsterInstance, run_id: str) -> int | None:

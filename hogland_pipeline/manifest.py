@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 
 class ManifestMissing(Exception):
-    """The project has not been parsed yet; ``python -m hogland_pipeline prepare`` does it."""
+    """The project has not been parsed yet, or not as it is now; ``./hogland prepare`` does it."""
+
+
+_ADVICE: Final = "run './hogland prepare' first (make does)"
 
 
 def layer_of(node: Mapping[str, Any]) -> str:
@@ -26,13 +29,23 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        """Read the manifest that ``prepare`` wrote; raises ``ManifestMissing``."""
+        """Read the manifest that ``prepare`` wrote into ``target``; raises ``ManifestMissing``, also for one of other
+        models and seeds than the project has. What stands in them may change: dbt reads that when it builds.
+        """
         try:
-            return cls(json.loads(path.read_text(encoding="utf-8")))
+            manifest = cls(json.loads(path.read_text(encoding="utf-8")))
+            known = {str(node["name"]) for node in manifest.built_nodes()}
         except FileNotFoundError:
+            raise ManifestMissing(f"{path.name} of dbt is not there: {_ADVICE}.") from None
+        except (ValueError, KeyError, TypeError):
+            raise ManifestMissing(f"{path.name} of dbt cannot be read: {_ADVICE}.") from None
+        project = path.parent.parent
+        there = {file.stem for file in (*project.glob("models/**/*.sql"), *project.glob("seeds/*.csv"))}
+        if others := sorted(known ^ there):
             raise ManifestMissing(
-                f"{path.name} is not there: run 'python -m hogland_pipeline prepare' first (make does)."
-            ) from None
+                f"{path.name} of dbt is not that of the project as it is now (it differs in {', '.join(others)}): {_ADVICE}."
+            )
+        return manifest
 
     def node(self, unique_id: str) -> Mapping[str, Any]:
         """One node by its unique id."""

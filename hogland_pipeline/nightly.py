@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from hogland_pipeline.dead_runs import free, stuck_runs
+from hogland_pipeline.dead_runs import free, leftovers, stuck_runs
 from hogland_pipeline.definitions import build_definitions
 from hogland_pipeline.jobs import INGEST_JOB, MARTS_JOB, buildable
 from hogland_pipeline.partitions import nightly_range
@@ -94,7 +94,7 @@ def run_night(settings: Settings, progress: Progress) -> Night:
     sources = bind_sources(settings)
     warehouse = Warehouse(settings.warehouse_path)
     with dg.DagsterInstance.get() as instance:
-        _end_dead_runs(instance, progress)
+        _end_dead_runs(settings, instance, progress)
         first, last = nightly_range(settings, sources, instance)
         progress.console.print(f"Sources, {first} to {last}")
         ingest = definitions.resolve_job_def(INGEST_JOB).execute_in_process(
@@ -126,16 +126,19 @@ def run_replay(settings: Settings, progress: Progress) -> tuple[Sequence[Replay]
     run_id = f"replay-{uuid.uuid4()}"
     replays = [replay_source(settings, warehouse, landing, bound, run_id) for bound in bind_sources(settings)]
     with dg.DagsterInstance.get() as instance:
-        _end_dead_runs(instance, progress)
+        _end_dead_runs(settings, instance, progress)
         marts = build_marts(definitions, warehouse, instance, progress)
     refused = [f"The gate of {replay.source} is closed: {replay.message}." for replay in replays if replay.message]
     return replays, [*refused, *_failures(marts)]
 
 
-def _end_dead_runs(instance: dg.DagsterInstance, progress: Progress) -> None:
+def _end_dead_runs(settings: Settings, instance: dg.DagsterInstance, progress: Progress) -> None:
     for run_id in list(stuck_runs(instance)):
         free(instance, run_id)
         progress.console.print(f"  ! run {run_id[:8]} was killed; what it had not finished is done now", style="yellow")
+    for candidate in leftovers(instance, settings.candidate_dir):
+        candidate.unlink(missing_ok=True)
+        progress.console.print(f"  ! removed {candidate.name}, which a killed run left", style="yellow")
 
 
 def build_marts(

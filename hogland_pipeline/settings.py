@@ -174,6 +174,11 @@ class Settings(Section):
         return self.data_dir / "landing"
 
     @property
+    def candidate_dir(self) -> Path:
+        """What is being loaded, a file a run: ``<source>-<run>.parquet``."""
+        return self.data_dir / "candidate"
+
+    @property
     def build_dir(self) -> Path:
         """dbt's build databases; ``current`` points at the last good one."""
         return self.data_dir / "build"

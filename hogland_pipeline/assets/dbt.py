@@ -12,7 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from hogland_pipeline.assets.snow_plot import snow_plot
-from hogland_pipeline.dbt_build import MANIFEST_PATH, candidate_build, promote, run_dbt
+from hogland_pipeline.dbt_build import MANIFEST_PATH, candidate_build, promote, row_counts, run_dbt
 from hogland_pipeline.jobs import WAREHOUSE_POOL
 from hogland_pipeline.manifest import Manifest, layer_of
 from hogland_pipeline.resources import BoundSource
@@ -125,11 +125,9 @@ def _rows_and_plot(candidate: str, results: Sequence[Any]) -> dict[str, dict[str
     """Row counts of the tables that were built, and the snow plot, read while the candidate is still ours."""
     metadata: dict[str, dict[str, Any]] = {}
     with duckdb.connect(candidate, read_only=True) as connection:
-        counts = connection.execute("SELECT table_name, estimated_size FROM duckdb_tables()").fetchall()
         built = {result.node.name for result in results if str(result.status) == "success"}
-        for name, rows in counts:
-            if name in built:
-                metadata[name] = {"dagster/row_count": rows}
+        for name, rows in row_counts(connection, built).items():
+            metadata[name] = {"dagster/row_count": rows}
         if SNOW_MART in built:
             metadata[SNOW_MART]["snow_depth"] = dg.MetadataValue.md(snow_plot(connection))
     return metadata

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData  # what a run writes of its process; no public name
 
-from hogland_pipeline.dead_runs import free, stuck_runs
+from hogland_pipeline.dead_runs import UNKNOWN_RUN_SECONDS, free, leftovers, stuck_runs
 
 
 @pytest.fixture
@@ -61,3 +64,22 @@ def test_a_slot_of_a_finished_run_is_stuck(instance: dg.DagsterInstance) -> None
     assert run is not None
     instance.report_run_canceled(run)
     assert list(stuck_runs(instance)) == [run_id]
+
+
+def candidate(folder: Path, run: str, seconds_old: int = 0) -> Path:
+    path = folder / f"tts-nassjo-{run}.parquet"
+    path.touch()
+    written = time.time() - seconds_old
+    os.utime(path, (written, written))
+    return path
+
+
+def test_what_dead_runs_left_is_found_and_nothing_else(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    dead = candidate(tmp_path, run_holding_the_slot(instance, gone()))
+    free(instance, dead.stem[-36:])
+    candidate(tmp_path, run_holding_the_slot(instance, os.getpid()))
+    # A replay is no run of Dagster: only its age tells that it is over.
+    candidate(tmp_path, f"replay-{uuid.uuid4()}")
+    old = candidate(tmp_path, f"replay-{uuid.uuid4()}", seconds_old=UNKNOWN_RUN_SECONDS + 60)
+    assert set(leftovers(instance, tmp_path)) == {dead, old}
+    assert list(leftovers(instance, tmp_path / "not-there")) == []

@@ -65,11 +65,41 @@ def test_raw_tables_are_found_through_any_number_of_models(unique_id: str, table
     assert MANIFEST.raw_tables_behind(unique_id) == tables
 
 
-def test_a_manifest_is_read(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST.content), encoding="utf-8")
-    assert Manifest.read(tmp_path / "manifest.json") == MANIFEST
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project that has what ``MANIFEST`` knows, parsed."""
+    for name in ("models/stg", "models/int/days", "seeds/places", "models/marts/zebra", "models/marts/aard"):
+        file = tmp_path / f"{name}.{'csv' if name.startswith('seeds') else 'sql'}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "manifest.json").write_text(json.dumps(MANIFEST.content), encoding="utf-8")
+    return tmp_path
 
 
-def test_a_missing_manifest_says_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(ManifestMissing, match=r"^manifest\.json is not there: run 'python -m"):
-        Manifest.read(tmp_path / "manifest.json")
+def read(project: Path) -> Manifest:
+    return Manifest.read(project / "target" / "manifest.json")
+
+
+def test_a_manifest_is_read(project: Path) -> None:
+    assert read(project) == MANIFEST
+
+
+def test_a_missing_manifest_says_what_makes_it(project: Path) -> None:
+    (project / "target" / "manifest.json").unlink()
+    with pytest.raises(ManifestMissing, match=r"^manifest\.json of dbt is not there: run './hogland prepare' first"):
+        read(project)
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"nodes": {"model.x": {}}}'])
+def test_a_manifest_that_cannot_be_read_says_what_makes_it(project: Path, content: str) -> None:
+    (project / "target" / "manifest.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ManifestMissing, match="cannot be read: run './hogland prepare' first"):
+        read(project)
+
+
+def test_a_manifest_of_another_project_says_what_differs(project: Path) -> None:
+    (project / "seeds" / "places.csv").unlink()
+    (project / "models" / "added.sql").touch()
+    with pytest.raises(ManifestMissing, match=r"differs in added, places\): run './hogland prepare' first"):
+        read(project)
