@@ -7,23 +7,38 @@
     runs, a model left out of one build catches up in the next, and a day that ends with no rows is settled like any other.
 #}
 
-{# The versions a model should hold: those of the warehouse, those of the warehouse and the health limits together, or
-   those of the model it is built from. #}
-{% macro wanted_days(upstream) -%}
-    {%- set version = ref('int_sensor_day__version') -%}
-    {%- set built = ref('int_sensor_day__built') -%}
-    {%- if upstream == 'warehouse' -%}
-        select feed, local_date, version from {{ version }}
-    {%- elif upstream == 'warehouse_and_limits' -%}
-        select feed, local_date, version from {{ ref('int_sensor_day__limited') }}
+{# The head of such a model. `days_from` says which days it should hold, in which version: a model of versions such as
+   `int_sensor_day__version`, or the whole-day model it is built from. #}
+{% macro whole_days(days_from) -%}
+    {#- dbt learns here, and not in the conditions below, which models stand before this one. -#}
+    {%- set _ = pending_days(days_from) -%}
+    {{ config(
+        materialized='incremental',
+        incremental_strategy='replace_days',
+        days_from=days_from,
+        on_schema_change='append_new_columns',
+        post_hook="{{ record_built_days('" ~ days_from ~ "') }}"
+    ) }}
+{%- endmacro %}
+
+{% macro whole_day_models() -%}
+    {{ return([
+        'int_sensor_reading__hourly', 'int_sensor_reading__daily', 'int_sensor_day__trace', 'int_sensor_day__flat',
+        'int_sensor_day__landed', 'int_snow_hour__risen', 'int_road_day__judged',
+    ]) }}
+{%- endmacro %}
+
+{% macro wanted_days(days_from) -%}
+    {%- if days_from in whole_day_models() -%}
+        select feed, local_date, version from {{ ref('int_sensor_day__built') }} where model = '{{ days_from }}'
     {%- else -%}
-        select feed, local_date, version from {{ built }} where model = '{{ upstream }}'
+        select feed, local_date, version from {{ ref(days_from) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro pending_days(upstream) -%}
+{% macro pending_days(days_from) -%}
     select wanted.feed, wanted.local_date, wanted.version
-    from ({{ wanted_days(upstream) }}) as wanted
+    from ({{ wanted_days(days_from) }}) as wanted
     anti join {{ ref('int_sensor_day__built') }} as built
         on
             built.model = '{{ this.identifier }}'
@@ -55,15 +70,14 @@
 {%- endmacro %}
 
 {#
-    The condition that keeps only rows of pending days. `grain` is 'instant' (a UTC column) or 'date' (a local date column).
-    Everything on a first build or a full refresh.
+    The condition that keeps only rows of pending days. `grain` is 'instant' (a UTC column) or 'date' (a local date column);
+    `days_before` adds so many days before each. Everything on a first build or a full refresh.
 #}
-{% macro in_pending_days(upstream, grain, column) -%}
-    {%- set days = pending_days(upstream) -%}
+{% macro in_pending_days(grain, column, days_before=0) -%}
     {%- if not execute or not is_incremental() -%}
         true
     {%- else -%}
-        {{ in_runs(day_runs(days), grain, column) }}
+        {{ in_runs(day_runs(pending_days(config.require('days_from'))), grain, column, days_before) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -80,7 +94,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro in_runs(runs, grain, column) -%}
+{% macro in_runs(runs, grain, column, days_before=0) -%}
     (
     {%- if not runs %}false{% endif -%}
     {%- for feed, first_date, last_date in runs %}
@@ -88,10 +102,10 @@
         (
         feed = '{{ feed | replace("'", "''") }}' and
         {%- if grain == 'instant' %}
-        {{ column }} >= {{ local_midnight_constant(first_date, 0) }}
+        {{ column }} >= {{ local_midnight_constant(first_date, -days_before) }}
         and {{ column }} < {{ local_midnight_constant(last_date, 1) }}
         {%- else %}
-        {{ column }} between date '{{ first_date }}' and date '{{ last_date }}'
+        {{ column }} between date '{{ first_date }}' - {{ days_before }} and date '{{ last_date }}'
         {%- endif -%}
         )
     {%- endfor -%}
@@ -100,7 +114,7 @@
 
 {% macro local_midnight_constant(local_date, days_later) -%}
     {%- set query -%}
-        select {{ local_midnight("date '" ~ local_date ~ "' + " ~ days_later) }}::varchar
+        select {{ local_midnight("date '" ~ local_date ~ "' + (" ~ days_later ~ ")") }}::varchar
     {%- endset -%}
     timestamptz '{{ run_query(query).rows[0][0] }}'
 {%- endmacro %}
@@ -120,7 +134,7 @@
 
 {# Post-hook of every model that is incremental by whole days; runs in the transaction of the model. The number of rows
    is what a later test compares with, so that a day that vanished from the table is found without reading the raw one. #}
-{% macro record_built_days(upstream) -%}
+{% macro record_built_days(days_from) -%}
     {%- set built = ref('int_sensor_day__built') -%}
     delete from {{ built }} as built
     where
@@ -128,13 +142,13 @@
         {%- if is_incremental() %}
         and not exists (
             select 1
-            from ({{ wanted_days(upstream) }}) as wanted
+            from ({{ wanted_days(days_from) }}) as wanted
             where built.feed = wanted.feed and built.local_date = wanted.local_date and built.version = wanted.version
         )
         {%- endif %};
     insert into {{ built }} (model, feed, local_date, version, rows_built, built_at)
     with pending as (
-        {{ pending_days(upstream) }}
+        {{ pending_days(days_from) }}
     ),
 
     counted as (

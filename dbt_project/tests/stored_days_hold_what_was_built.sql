@@ -1,8 +1,5 @@
 -- Every day of every model that is incremental by whole days has as many rows as when it was built.
-{% set models = [
-    'int_sensor_reading__hourly', 'int_sensor_reading__daily', 'int_sensor_day__trace', 'int_sensor_day__flat',
-    'int_sensor_day__landed',
-] %}
+{% set models = whole_day_models() %}
 
 with built as (
     select * from {{ ref('int_sensor_day__built') }}

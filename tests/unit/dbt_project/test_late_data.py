@@ -13,8 +13,15 @@ STORED = (
     "intermediate.int_sensor_reading__daily",
     "intermediate.int_sensor_day__trace",
     "intermediate.int_sensor_day__flat",
+    "intermediate.int_snow_hour__risen",
+    "intermediate.int_road_day__judged",
 )
-MARTS = ("main.kpi_operations__daily_snow", "main.kpi_operations__sensor_health")
+MARTS = (
+    "main.kpi_operations__daily_snow",
+    "main.kpi_operations__sensor_health",
+    "main.kpi_operations__plough_event",
+    "main.kpi_operations__daily_frost_risk",
+)
 
 # A station of SMHI, its last day not yet checked, and an energy meter, hour by hour.
 OTHER_FEEDS = """
@@ -57,7 +64,11 @@ def fingerprints(build: Build) -> dict[tuple[str, str, str], tuple[str, int]]:
             " group by feed, local_date"
         )
         days |= {(table, feed, day): (digest, count) for feed, day, digest, count in rows}
-    built = build.query("select model, feed, local_date::varchar, version, 1 from intermediate.int_sensor_day__built")
+    # The rises of snow look back 24 hours: the days after a touched one are looked at too, which need not change them.
+    built = build.query(
+        "select model, feed, local_date::varchar, version, 1 from intermediate.int_sensor_day__built"
+        " where model != 'int_snow_hour__risen'"
+    )
     return days | {(f"built {model}", feed, day): (version, one) for model, feed, day, version, one in built}
 
 

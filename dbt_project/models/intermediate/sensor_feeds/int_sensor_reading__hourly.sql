@@ -1,14 +1,8 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_days',
-    days_from='warehouse',
-    on_schema_change='append_new_columns',
-    post_hook="{{ record_built_days('warehouse') }}"
-) }}
+{{ whole_days('int_sensor_day__version') }}
 
 with readings as (
     select * from {{ ref('int_sensor_reading__calibrated') }}
-    where {{ in_pending_days('warehouse', 'instant', 'observed_at') }}
+    where {{ in_pending_days('instant', 'observed_at') }}
 ),
 
 hourly as (

@@ -1,14 +1,8 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_days',
-    days_from='int_sensor_reading__hourly',
-    on_schema_change='append_new_columns',
-    post_hook="{{ record_built_days('int_sensor_reading__hourly') }}"
-) }}
+{{ whole_days('int_sensor_reading__hourly') }}
 
 with hourly as (
     select * from {{ ref('int_sensor_reading__hourly') }}
-    where {{ in_pending_days('int_sensor_reading__hourly', 'date', 'local_date') }}
+    where {{ in_pending_days('date', 'local_date') }}
 ),
 
 -- Hours of one and the same value follow each other as long as their distance to their own numbering stays the same.

@@ -1,39 +1,72 @@
 -- One event after the other: each is the first hour whose snow fell since the event before, at least a pause later.
+-- Once nothing has risen for as long as either lasts, the event before decides nothing: spells of snow stand by
+-- themselves, and so few steps are taken however long the history is.
+{% set longest_hours = [var('plough_window_hours'), var('plough_pause_hours')] | max %}
+
 with recursive risen as (
     select * from {{ ref('int_snow_hour__risen') }}
+),
+
+begun as (
+    select
+        *,
+        coalesce(
+            hour_at - lag(hour_at) over (partition by feed, sensor_id order by hour_at) >= to_hours({{ longest_hours }}),
+            true
+        ) as begins_spell
+    from risen
+),
+
+spells as (
+    select
+        *,
+        count_if(begins_spell) over (
+            partition by feed, sensor_id order by hour_at rows unbounded preceding
+        ) as spell
+    from begun
 ),
 
 events as (
     select
         feed,
         sensor_id,
+        spell,
         null::timestamptz as cleared_at,
         min(hour_at) as event_at
-    from risen
-    group by feed, sensor_id
+    from spells
+    group by feed, sensor_id, spell
     union all
     select
-        risen.feed,
-        risen.sensor_id,
+        spells.feed,
+        spells.sensor_id,
+        spells.spell,
         events.event_at as cleared_at,
-        min(risen.hour_at) as event_at
+        min(spells.hour_at) as event_at
     from events
-    inner join risen
+    inner join spells
         on
-            events.feed = risen.feed
-            and events.sensor_id = risen.sensor_id
-            and events.event_at + to_hours({{ var('plough_pause_hours') }}) <= risen.hour_at
-            and events.event_at <= risen.risen_since_at
-    group by risen.feed, risen.sensor_id, events.event_at
+            events.feed = spells.feed
+            and events.sensor_id = spells.sensor_id
+            and events.spell = spells.spell
+            and events.event_at + to_hours({{ var('plough_pause_hours') }}) <= spells.hour_at
+            and events.event_at <= spells.risen_since_at
+    group by spells.feed, spells.sensor_id, spells.spell, events.event_at
 ),
 
 final as (
     select
-        feed,
-        sensor_id,
-        event_at,
-        cleared_at
+        events.feed,
+        events.sensor_id,
+        spells.local_date,
+        events.event_at,
+        -- Null where the event before is too long ago to matter.
+        events.cleared_at
     from events
+    inner join spells
+        on
+            events.feed = spells.feed
+            and events.sensor_id = spells.sensor_id
+            and events.event_at = spells.hour_at
 )
 
 select * from final

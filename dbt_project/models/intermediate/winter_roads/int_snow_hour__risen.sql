@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ whole_days('int_snow_day__triggered') }}
 
 with sensors as (
     select * from {{ ref('sensors') }}
@@ -10,12 +10,15 @@ road_classes as (
 
 daily as (
     select * from {{ ref('int_sensor_reading__daily') }}
-    where quantity = 'snow_depth'
+    where quantity = 'snow_depth' and {{ in_pending_days('date', 'local_date', days_before=1) }}
 ),
 
 hourly as (
     select * from {{ ref('int_sensor_reading__hourly') }}
-    where quantity = 'snow_depth' and value_mean is not null
+    where
+        quantity = 'snow_depth'
+        and value_mean is not null
+        and {{ in_pending_days('date', 'local_date', days_before=2) }}
 ),
 
 triggers as (
@@ -35,7 +38,8 @@ rising_days as (
     select
         daily.feed,
         daily.sensor_id,
-        daily.local_date
+        daily.local_date,
+        triggers.plough_trigger_low_cm
     from daily
     inner join triggers on daily.feed = triggers.feed and daily.sensor_id = triggers.sensor_id
     left join daily as day_before
@@ -46,6 +50,11 @@ rising_days as (
     where daily.value_high - least(daily.value_low, day_before.value_low) >= triggers.plough_trigger_low_cm
 ),
 
+pending_days as (
+    select * from rising_days
+    where {{ in_pending_days('date', 'local_date') }}
+),
+
 rising_hours as (
     select
         hourly.feed,
@@ -53,14 +62,15 @@ rising_hours as (
         hourly.hour_at,
         hourly.value_mean as depth_cm,
         hourly.local_date,
-        triggers.plough_trigger_low_cm
+        pending_days.plough_trigger_low_cm,
+        -- The days that 24 hours reach back: joined by the day, an hour meets those three only.
+        unnest([hourly.local_date - 2, hourly.local_date - 1, hourly.local_date]) as earlier_date
     from hourly
-    inner join rising_days
+    inner join pending_days
         on
-            hourly.feed = rising_days.feed
-            and hourly.sensor_id = rising_days.sensor_id
-            and hourly.local_date = rising_days.local_date
-    inner join triggers on hourly.feed = triggers.feed and hourly.sensor_id = triggers.sensor_id
+            hourly.feed = pending_days.feed
+            and hourly.sensor_id = pending_days.sensor_id
+            and hourly.local_date = pending_days.local_date
 ),
 
 final as (
@@ -77,9 +87,9 @@ final as (
         on
             rising_hours.feed = hourly.feed
             and rising_hours.sensor_id = hourly.sensor_id
+            and rising_hours.earlier_date = hourly.local_date
             and rising_hours.hour_at > hourly.hour_at
             and rising_hours.hour_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
-            and hourly.local_date between rising_hours.local_date - 2 and rising_hours.local_date
     where rising_hours.depth_cm - hourly.value_mean >= rising_hours.plough_trigger_low_cm
     group by
         rising_hours.feed,
@@ -90,4 +100,4 @@ final as (
 )
 
 select * from final
-order by feed, sensor_id, hour_at
+order by feed, local_date, sensor_id, hour_at

@@ -20,24 +20,33 @@ road_classes as (
     select * from {{ ref('road_classes') }}
 ),
 
+-- Joined by the day, an event meets the hours of three days and not of all winters.
+reaching as (
+    select
+        *,
+        unnest([local_date - 2, local_date - 1, local_date]) as earlier_date
+    from events
+),
+
 measured as (
     select
-        events.feed,
-        events.sensor_id,
-        events.event_at,
-        max(hourly.local_date) as local_date,
+        reaching.feed,
+        reaching.sensor_id,
+        reaching.local_date,
+        reaching.event_at,
         arg_max(hourly.value_mean, hourly.hour_at) as snow_depth_cm,
         arg_max(hourly.value_mean, hourly.hour_at) - min(hourly.value_mean) as new_snow_cm,
         max(hourly.loaded_at) as loaded_at
-    from events
+    from reaching
     inner join hourly
         on
-            events.feed = hourly.feed
-            and events.sensor_id = hourly.sensor_id
-            and events.event_at >= hourly.hour_at
-            and events.event_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
-            and coalesce(events.cleared_at <= hourly.hour_at, true)
-    group by events.feed, events.sensor_id, events.event_at
+            reaching.feed = hourly.feed
+            and reaching.sensor_id = hourly.sensor_id
+            and reaching.earlier_date = hourly.local_date
+            and reaching.event_at >= hourly.hour_at
+            and reaching.event_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
+            and coalesce(reaching.cleared_at <= hourly.hour_at, true)
+    group by reaching.feed, reaching.sensor_id, reaching.local_date, reaching.event_at
 ),
 
 final as (
