@@ -43,7 +43,7 @@ class Manifest:
         there = {file.stem for file in (*project.glob("models/**/*.sql"), *project.glob("seeds/*.csv"))}
         if others := sorted(known ^ there):
             raise ManifestMissing(
-                f"{path.name} of dbt is not that of the project as it is now (it differs in {', '.join(others)}): {_ADVICE}."
+                f"{path.name} of dbt is not that of the project (it differs in {', '.join(others)}): {_ADVICE}."
             )
         return manifest
 

@@ -9,8 +9,7 @@ with raw_totals as (
         count(*) as readings,
         -- Depths are not in the raw table; the calibrated view adds them below.
         sum(value::decimal(18, 4)) filter (where quantity != 'distance' and quality != 'bad') as raw_sum
-    from {{ source('raw', 'sensor_reading') }}
-    where {{ in_last_built_days(model, 'instant', 'observed_at') }}
+    from {{ last_built_rows(model, source('raw', 'sensor_reading'), 'instant', 'observed_at') }}
     group by all
 ),
 
@@ -20,8 +19,8 @@ depth_totals as (
         sensor_id,
         quantity,
         sum(value::decimal(18, 4)) as depth_sum
-    from {{ ref('int_sensor_reading__calibrated') }}
-    where quantity = 'snow_depth' and {{ in_last_built_days(model, 'instant', 'observed_at') }}
+    from {{ last_built_rows(model, ref('int_sensor_reading__calibrated'), 'instant', 'observed_at') }}
+    where quantity = 'snow_depth'
     group by all
 ),
 
@@ -47,8 +46,7 @@ found as (
         quantity,
         sum(readings) as readings,
         sum(value_sum) as value_sum
-    from {{ ref(model) }}
-    where {{ in_last_built_days(model, 'date', 'local_date') }}
+    from {{ last_built_rows(model, ref(model), 'date', 'local_date') }}
     group by all
 ),
 

@@ -55,66 +55,72 @@
     qualify built_at = max(built_at) over ()
 {%- endmacro %}
 
-{# Runs of adjoining days as constant dates: DuckDB skips row groups only by constants. #}
-{% macro day_runs(days) -%}
+{# Runs of adjoining days, each day with so many before it: feed, first and last date. #}
+{% macro day_runs(days, days_before=0) -%}
     {%- set query -%}
-        select feed, min(local_date)::varchar as first_date, max(local_date)::varchar as last_date
-        from (
-            select feed, local_date, local_date - row_number() over (partition by feed order by local_date)::integer as run
+        with days as (
+            select distinct feed, unnest(generate_series(local_date - {{ days_before }}, local_date, interval 1 day))::date as day
             from ({{ days }})
         )
+
+        select feed, min(day)::varchar as first_date, max(day)::varchar as last_date
+        from (select feed, day, day - row_number() over (partition by feed order by day)::integer as run from days)
         group by feed, run
         order by feed, first_date
     {%- endset -%}
-    {{ return(run_query(query).rows) }}
+    {{ return(run_query(query).rows if execute else []) }}
 {%- endmacro %}
 
 {#
-    The condition that keeps only rows of pending days. `grain` is 'instant' (a UTC column) or 'date' (a local date column);
-    `days_before` adds so many days before each. Everything on a first build or a full refresh.
+    The rows of `relation` on pending days. `grain` is 'instant' (a UTC column) or 'date' (a local date column);
+    `days_before` adds so many days before each. All rows on a first build or a full refresh.
 #}
-{% macro in_pending_days(grain, column, days_before=0) -%}
+{% macro pending_rows(relation, grain, column, days_before=0) -%}
     {%- if not execute or not is_incremental() -%}
-        true
+        {{ relation }}
     {%- else -%}
-        {{ in_runs(day_runs(pending_days(config.require('days_from'))), grain, column, days_before) }}
+        {{ rows_of_runs(relation, day_runs(pending_days(config.require('days_from')), days_before), grain, column) }}
     {%- endif -%}
 {%- endmacro %}
 
 {#
-    The condition that keeps only the days the last build of `model` made, for tests that compare with the raw table: what
-    they read then does not grow with history. With the variable `whole_history` everything.
+    The rows of `relation` on the days that the last build of `model` made, for tests that compare with the raw table: what
+    they read then does not grow with history. With the variable `whole_history` all rows.
 #}
-{% macro in_last_built_days(model, grain, column) -%}
+{% macro last_built_rows(model, relation, grain, column) -%}
     {%- set days = last_built_days(model) -%}
     {%- if not execute or var('whole_history') -%}
-        true
+        {{ relation }}
     {%- else -%}
-        {{ in_runs(day_runs(days), grain, column) }}
+        {{ rows_of_runs(relation, day_runs(days), grain, column) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro in_runs(runs, grain, column, days_before=0) -%}
+{# A query for each run, with constants: DuckDB skips row groups by them alone, and not by conditions joined with "or"
+   (0.01 s against 0.7 s for two days out of 100 million readings). #}
+{% macro rows_of_runs(relation, runs, grain, column) -%}
     (
-    {%- if not runs %}false{% endif -%}
-    {%- for feed, first_date, last_date in runs %}
-        {%- if not loop.first %} or {% endif -%}
-        (
-        feed = '{{ feed | replace("'", "''") }}' and
-        {%- if grain == 'instant' %}
-        {{ column }} >= {{ local_midnight_constant(first_date, -days_before) }}
-        and {{ column }} < {{ local_midnight_constant(last_date, 1) }}
-        {%- else %}
-        {{ column }} between date '{{ first_date }}' - {{ days_before }} and date '{{ last_date }}'
-        {%- endif -%}
-        )
+    {%- for run in runs %}
+        select * from {{ relation }} where {{ is_in_run(run, grain, column) }}
+        {%- if not loop.last %} union all {% endif -%}
+    {% else %}
+        select * from {{ relation }} where false
     {%- endfor -%}
     )
 {%- endmacro %}
 
+{% macro is_in_run(run, grain, column) -%}
+    feed = '{{ run[0] | replace("'", "''") }}'
+    {%- if grain == 'instant' %}
+        and {{ column }} >= {{ local_midnight_constant(run[1], 0) }} and {{ column }} < {{ local_midnight_constant(run[2], 1) }}
+    {%- else %}
+        and {{ column }} between date '{{ run[1] }}' and date '{{ run[2] }}'
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro local_midnight_constant(local_date, days_later) -%}
     {%- set query -%}
-        select {{ local_midnight("date '" ~ local_date ~ "' + (" ~ days_later ~ ")") }}::varchar
+        select {{ local_midnight("date '" ~ local_date ~ "' + " ~ days_later) }}::varchar
     {%- endset -%}
     timestamptz '{{ run_query(query).rows[0][0] }}'
 {%- endmacro %}
@@ -122,12 +128,9 @@
 {# Incremental strategy: the pending days go, whatever they held, and the rebuilt rows come in. #}
 {% macro get_incremental_replace_days_sql(arg_dict) -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ arg_dict['target_relation'] }} as target
-    where exists (
-        select 1
-        from ({{ pending_days(config.require('days_from')) }}) as pending
-        where target.feed = pending.feed and target.local_date = pending.local_date
-    );
+    {%- for run in day_runs(pending_days(config.require('days_from'))) %}
+    delete from {{ arg_dict['target_relation'] }} where {{ is_in_run(run, 'date', 'local_date') }};
+    {%- endfor %}
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }};
 {%- endmacro %}
@@ -152,10 +155,9 @@
     ),
 
     counted as (
-        select stored.feed, stored.local_date, count(*) as rows_built
-        from {{ this }} as stored
-        semi join pending on stored.feed = pending.feed and stored.local_date = pending.local_date
-        group by stored.feed, stored.local_date
+        select feed, local_date, count(*) as rows_built
+        from {{ rows_of_runs(this, day_runs(pending_days(days_from)), 'date', 'local_date') }}
+        group by feed, local_date
     )
 
     select

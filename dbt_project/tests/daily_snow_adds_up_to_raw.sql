@@ -1,5 +1,5 @@
 -- Per sensor: what the mart counts and its extremes against the readings themselves, up to the mart's last day,
--- of the days of the last build (or of all, see in_last_built_days).
+-- of the days of the last build (or of all, see last_built_rows).
 {% set quantities = [
     ('snow_depth', 'snow_depth', 'cm'),
     ('air_temperature', 'air_temperature', 'degc'),
@@ -7,7 +7,10 @@
 ] %}
 
 with readings as (
-    select * from {{ ref('int_sensor_reading__calibrated') }}
+    select *
+    from {{ last_built_rows(
+        'int_sensor_reading__daily', ref('int_sensor_reading__calibrated'), 'instant', 'observed_at'
+    ) }}
 ),
 
 daily_snow as (
@@ -37,9 +40,7 @@ expected as (
         {% endfor %}
     from readings
     inner join main_quantities on readings.sensor_id = main_quantities.sensor_id
-    where
-        readings.observed_at < (select mart_end.ended_at from mart_end)
-        and {{ in_last_built_days('int_sensor_reading__daily', 'instant', 'observed_at') }}
+    where readings.observed_at < (select mart_end.ended_at from mart_end)
     group by readings.sensor_id
 ),
 
@@ -53,8 +54,7 @@ found as (
         max({{ column }}_high_{{ unit }}) as {{ column }}_high_{{ unit }}
         {%- if not loop.last %},{% endif %}
         {% endfor %}
-    from daily_snow
-    where {{ in_last_built_days('int_sensor_reading__daily', 'date', 'local_date') }}
+    from {{ last_built_rows('int_sensor_reading__daily', 'daily_snow', 'date', 'local_date') }}
     group by sensor_id
     having sum(readings) > 0 or max(loaded_at) is not null
 ),

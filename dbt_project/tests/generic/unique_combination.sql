@@ -4,8 +4,7 @@
 select
     {{ columns | join(', ') }},
     count(*) as duplicates
-from {{ model }}
-where {{ in_last_built_days(days_of, 'date', 'local_date') if days_of else 'true' }}
+from {{ last_built_rows(days_of, model, 'date', 'local_date') if days_of else model }}
 group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endtest %}

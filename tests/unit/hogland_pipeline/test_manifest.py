@@ -94,7 +94,7 @@ def test_a_missing_manifest_says_what_makes_it(project: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"nodes": {"model.x": {}}}'])
 def test_a_manifest_that_cannot_be_read_says_what_makes_it(project: Path, content: str) -> None:
     (project / "target" / "manifest.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ManifestMissing, match="cannot be read: run './hogland prepare' first"):
+    with pytest.raises(ManifestMissing, match=r"cannot be read: run './hogland prepare' first"):
         read(project)
 
 

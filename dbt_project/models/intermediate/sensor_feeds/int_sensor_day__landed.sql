@@ -1,8 +1,7 @@
 {{ whole_days('int_sensor_day__version') }}
 
 with readings as (
-    select * from {{ ref('stg_sensor_feeds__reading') }}
-    where {{ in_pending_days('instant', 'observed_at') }}
+    select * from {{ pending_rows(ref('stg_sensor_feeds__reading'), 'instant', 'observed_at') }}
 ),
 
 hourly as (

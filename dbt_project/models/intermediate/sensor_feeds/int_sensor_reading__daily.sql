@@ -1,8 +1,7 @@
 {{ whole_days('int_sensor_reading__hourly') }}
 
 with hourly as (
-    select * from {{ ref('int_sensor_reading__hourly') }}
-    where {{ in_pending_days('date', 'local_date') }}
+    select * from {{ pending_rows(ref('int_sensor_reading__hourly'), 'date', 'local_date') }}
 ),
 
 daily as (

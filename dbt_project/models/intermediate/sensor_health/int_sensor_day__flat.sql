@@ -1,8 +1,7 @@
 {{ whole_days('int_sensor_reading__hourly') }}
 
 with hourly as (
-    select * from {{ ref('int_sensor_reading__hourly') }}
-    where {{ in_pending_days('date', 'local_date') }}
+    select * from {{ pending_rows(ref('int_sensor_reading__hourly'), 'date', 'local_date') }}
 ),
 
 -- Hours of one and the same value follow each other as long as their distance to their own numbering stays the same.
@@ -28,6 +27,11 @@ final as (
         count(*) as hours
     from flat_hours
     group by feed, sensor_id, quantity, local_date, value_low, run
+    -- One hour is a run only where it may go on over midnight: an hourly station has a value of its own every hour.
+    having
+        count(*) > 1
+        or min(hour_at) = {{ local_midnight('local_date') }}
+        or max(hour_at) = {{ local_midnight('local_date + 1') }} - interval '1 hour'
 )
 
 select * from final

@@ -1,8 +1,7 @@
 {{ whole_days('int_sensor_day__limited') }}
 
 with readings as (
-    select * from {{ ref('int_sensor_reading__calibrated') }}
-    where {{ in_pending_days('instant', 'observed_at') }}
+    select * from {{ pending_rows(ref('int_sensor_reading__calibrated'), 'instant', 'observed_at') }}
 ),
 
 limits as (

@@ -10,11 +10,9 @@ with recursive risen as (
 begun as (
     select
         *,
-        coalesce(
-            hour_at - lag(hour_at) over (partition by feed, sensor_id order by hour_at) >= to_hours({{ longest_hours }}),
-            true
-        ) as begins_spell
+        coalesce(hour_at - lag(hour_at) over by_time >= to_hours({{ longest_hours }}), true) as begins_spell
     from risen
+    window by_time as (partition by feed, sensor_id order by hour_at)
 ),
 
 spells as (
@@ -60,7 +58,12 @@ final as (
         spells.local_date,
         events.event_at,
         -- Null where the event before is too long ago to matter.
-        events.cleared_at
+        events.cleared_at,
+        spells.depth_cm,
+        spells.loaded_at,
+        list_filter(
+            spells.hours_before, lambda hour: coalesce(events.cleared_at <= hour['hour_at'], true)
+        ) as hours_since_clearing
     from events
     inner join spells
         on

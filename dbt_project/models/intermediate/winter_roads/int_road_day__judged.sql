@@ -3,8 +3,8 @@
 {% set quantities = ['road_surface_temperature', 'dew_point', 'precipitation_hourly'] %}
 
 with hourly as (
-    select * from {{ ref('int_sensor_reading__hourly') }}
-    where quantity in ('{{ quantities | join("', '") }}') and {{ in_pending_days('date', 'local_date') }}
+    select * from {{ pending_rows(ref('int_sensor_reading__hourly'), 'date', 'local_date') }}
+    where quantity in ('{{ quantities | join("', '") }}')
 ),
 
 hours as (

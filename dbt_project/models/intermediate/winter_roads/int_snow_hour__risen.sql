@@ -9,16 +9,13 @@ road_classes as (
 ),
 
 daily as (
-    select * from {{ ref('int_sensor_reading__daily') }}
-    where quantity = 'snow_depth' and {{ in_pending_days('date', 'local_date', days_before=1) }}
+    select * from {{ pending_rows(ref('int_sensor_reading__daily'), 'date', 'local_date', days_before=1) }}
+    where quantity = 'snow_depth'
 ),
 
 hourly as (
-    select * from {{ ref('int_sensor_reading__hourly') }}
-    where
-        quantity = 'snow_depth'
-        and value_mean is not null
-        and {{ in_pending_days('date', 'local_date', days_before=2) }}
+    select * from {{ pending_rows(ref('int_sensor_reading__hourly'), 'date', 'local_date', days_before=2) }}
+    where quantity = 'snow_depth' and value_mean is not null
 ),
 
 triggers as (
@@ -51,8 +48,7 @@ rising_days as (
 ),
 
 pending_days as (
-    select * from rising_days
-    where {{ in_pending_days('date', 'local_date') }}
+    select * from {{ pending_rows('rising_days', 'date', 'local_date') }}
 ),
 
 rising_hours as (
@@ -62,6 +58,7 @@ rising_hours as (
         hourly.hour_at,
         hourly.value_mean as depth_cm,
         hourly.local_date,
+        hourly.loaded_at,
         pending_days.plough_trigger_low_cm,
         -- The days that 24 hours reach back: joined by the day, an hour meets those three only.
         unnest([hourly.local_date - 2, hourly.local_date - 1, hourly.local_date]) as earlier_date
@@ -81,7 +78,15 @@ final as (
         rising_hours.local_date,
         rising_hours.depth_cm,
         -- The latest hour since which the trigger was reached: a clearing after it takes the event away.
-        max(hourly.hour_at) as risen_since_at
+        max(hourly.hour_at) filter (
+            where rising_hours.depth_cm - hourly.value_mean >= rising_hours.plough_trigger_low_cm
+        ) as risen_since_at,
+        rising_hours.loaded_at,
+        -- Kept with the hour, so that an event need not look for them among the hours of all winters.
+        list(
+            { 'hour_at': hourly.hour_at, 'depth_cm': hourly.value_mean, 'loaded_at': hourly.loaded_at }
+            order by hourly.hour_at
+        ) as hours_before
     from rising_hours
     inner join hourly
         on
@@ -90,13 +95,14 @@ final as (
             and rising_hours.earlier_date = hourly.local_date
             and rising_hours.hour_at > hourly.hour_at
             and rising_hours.hour_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
-    where rising_hours.depth_cm - hourly.value_mean >= rising_hours.plough_trigger_low_cm
     group by
         rising_hours.feed,
         rising_hours.sensor_id,
         rising_hours.hour_at,
         rising_hours.local_date,
-        rising_hours.depth_cm
+        rising_hours.depth_cm,
+        rising_hours.loaded_at
+    having risen_since_at is not null
 )
 
 select * from final
