@@ -47,7 +47,8 @@ cross join (
         ('smhi', '74180', 'road_surface_temperature', 3), ('smhi', '74180', 'dew_point', 4),
         ('smhi', '74180', 'precipitation_hourly', 5)
 ) as series(feed, sensor_id, quantity, number);
-insert into ops.touched_day select distinct 1, feed, timezone('Europe/Stockholm', observed_at)::date from raw.sensor_reading;
+insert into ops.touched_day
+select distinct 1, feed, timezone('Europe/Stockholm', observed_at)::date from raw.sensor_reading;
 """
 
 

@@ -62,7 +62,8 @@ final as (
         spells.depth_cm,
         spells.loaded_at,
         list_filter(
-            spells.hours_before, lambda hour: coalesce(events.cleared_at <= hour['hour_at'], true)
+            spells.hours_before,
+            lambda hour: coalesce(events.cleared_at <= hour['hour_at'], true)  -- noqa: RF02
         ) as hours_since_clearing
     from events
     inner join spells
