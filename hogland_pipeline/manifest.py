@@ -40,7 +40,8 @@ class Manifest:
         except (ValueError, KeyError, TypeError):
             raise ManifestMissing(f"{path.name} of dbt cannot be read: {_ADVICE}.") from None
         project = path.parent.parent
-        there = {file.stem for file in (*project.glob("models/**/*.sql"), *project.glob("seeds/*.csv"))}
+        patterns = ("models/**/*.sql", "models/**/*.py", "seeds/*.csv")
+        there = {file.stem for pattern in patterns for file in project.glob(pattern)}
         if others := sorted(known ^ there):
             raise ManifestMissing(
                 f"{path.name} of dbt is not that of the project (it differs in {', '.join(others)}): {_ADVICE}."

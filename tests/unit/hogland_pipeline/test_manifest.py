@@ -69,7 +69,7 @@ def test_raw_tables_are_found_through_any_number_of_models(unique_id: str, table
 def project(tmp_path: Path) -> Path:
     """A project that has what ``MANIFEST`` knows, parsed."""
     for name in ("models/stg", "models/int/days", "seeds/places", "models/marts/zebra", "models/marts/aard"):
-        file = tmp_path / f"{name}.{'csv' if name.startswith('seeds') else 'sql'}"
+        file = tmp_path / f"{name}.{'csv' if name.startswith('seeds') else 'py' if name.endswith('days') else 'sql'}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     (tmp_path / "target").mkdir()
