@@ -16,7 +16,7 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain listen replay run test bench dev check check-history format hooks lock clean
+.PHONY: help explain listen replay run test bench bench-night dev check check-history format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
 
 bench: $(MANIFEST) ## What a load costs, as a ratio to plain DuckDB in the same run (needs ../shared/bench)
 	@$(PY) -m tests.bench.bench_load $(BENCH)
+
+bench-night: $(MANIFEST) ## What a night's batch costs over ever more history (needs ../shared/bench)
+	@$(PY) -m tests.bench.bench_night $(BENCH)
 
 dev: $(MANIFEST) ## Open the Dagster UI with the project's own settings
 	@mkdir -p "$(DAGSTER_HOME)" && cp dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"

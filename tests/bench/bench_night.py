@@ -1,0 +1,149 @@
+"""What a night's batch costs over 1, 10 and 100 million rows of history: it should cost the same.
+
+    python -m tests.bench.bench_night [--history 1000000 10000000]
+
+The history is written straight into raw, ten minutes apart for 2,000 sensors and sorted by time, as nightly loads leave
+it. The batch is what the workload generator delivers on the next day, and one straggler 300 days old (or as old
+as the history is). It loads twice. A bare append inserts the same rows into a copy of the warehouse.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from hogland_pipeline.settings import load_settings
+from hogland_pipeline.warehouse import Warehouse
+from sensors_ingest.landing import LandedFile, Landing
+from tests.bench.bench_load import load
+from tests.bench.measure import measured
+from tests.bench.workloads import FIRST_DAY, Workload, count, generate
+
+SENSORS = 2000
+ROWS_A_DAY = SENSORS * 144
+LAST_DAY = FIRST_DAY + timedelta(days=1)
+
+
+def write_history(warehouse: Warehouse, rows: int, catalogue: Path) -> None:
+    """``rows`` readings of the catalogue's sensors, until the day before ``LAST_DAY`` is over."""
+    quantities = {"temperature": "air_temperature", "humidity": "relative_humidity"} | {
+        "co2": "carbon_dioxide",
+        "noise": "sound_level",
+    }
+    slots = rows // SENSORS
+    midnight = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
+    with warehouse.write() as connection:
+        connection.execute(
+            "CREATE TEMP TABLE sensor AS SELECT row_number() OVER () AS number, sensor_id, quantity"
+            " FROM read_csv(?, all_varchar = true)",
+            [str(catalogue)],
+        )
+        canonical = " ".join(f"WHEN '{said}' THEN '{quantity}'" for said, quantity in quantities.items())
+        connection.execute(
+            f"""
+            INSERT INTO raw.sensor_reading
+            SELECT 'bench', sensor_id, CASE quantity {canonical} END, moment, value, 'degC', value::VARCHAR, 'degC',
+                   'good', 'G', moment + INTERVAL 20 SECOND, 0, NULL, sha256((epoch(moment) // 86400)::VARCHAR),
+                   moment + INTERVAL 1 DAY, 1, (epoch(moment) // 86400)::BIGINT
+            FROM (
+                SELECT *, $midnight::TIMESTAMPTZ - to_minutes((10 * slot)::BIGINT) AS moment,
+                       round(20 + 5 * sin(slot / 23) + hash(slot, number) % 100 / 50, 2) AS value
+                FROM (SELECT $slots + 1 - unnest(generate_series(1, $slots)) AS slot), sensor
+            )
+            """,
+            {"midnight": midnight, "slots": slots},
+        )
+        connection.execute("DROP TABLE temp.sensor")
+
+
+def batch(deliveries: Path, history: int) -> Workload:
+    """The last day's delivery alone, with a straggler in it."""
+    folder = deliveries / "ndjson"
+    last = folder / f"delivery={LAST_DAY}.ndjson"
+    lines = last.read_text(encoding="utf-8").splitlines()
+    age = min(300, history // ROWS_A_DAY - 1)
+    straggler = json.loads(lines[0]) | {"observed_at": f"{LAST_DAY - timedelta(days=age)}T12:34:56Z"}
+    night = deliveries / "night"
+    night.mkdir(exist_ok=True)
+    (night / last.name).write_text("\n".join([*lines, json.dumps(straggler), ""]), encoding="utf-8")
+    return Workload("ndjson", night, len(lines) + 1, 0)
+
+
+def bare_append(loaded: Path, before: Path, newest: int) -> tuple[Path, int]:
+    """The rows that the batch left in raw, appended to the warehouse as it was ``before``."""
+    with duckdb.connect(before) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"ATTACH '{loaded}' AS loaded (READ_ONLY)")
+        connection.execute("INSERT INTO raw.sensor_reading FROM loaded.raw.sensor_reading WHERE load_id > ?", [newest])
+        return before, count(connection, "raw.sensor_reading")
+
+
+def bench(histories: list[int], scratch: Path) -> Iterator[dict[str, Any]]:
+    """One row a size of history."""
+    generate(scratch / "deliveries", SENSORS, FIRST_DAY, 2, ["ndjson"])
+    for history in histories:
+        folder = scratch / str(history)
+        settings = load_settings(data_dir=folder)
+        warehouse = Warehouse(settings.warehouse_path)
+        write_history(warehouse, history, scratch / "deliveries" / "catalogue.csv")
+        with warehouse.write() as connection:  # the next load takes the number after the newest
+            newest = (LAST_DAY - FIRST_DAY.replace(year=1970, month=1, day=1)).days
+            connection.execute("INSERT INTO ops.load (load_id, source, status) VALUES (?, 'bench', 'passed')", [newest])
+        source = batch(scratch / "deliveries", history).source()
+        landed: list[LandedFile] = source.fetch(Landing(settings.landing_dir), [LAST_DAY])
+        before = settings.warehouse_path.stat().st_size / 1e6
+        copy = Path(shutil.copy(settings.warehouse_path, folder / "before.duckdb"))
+        ours = measured(lambda source=source, folder=folder, landed=landed: load(source, folder, landed))  # type: ignore[misc]
+        again = measured(lambda source=source, folder=folder, landed=landed: load(source, folder, landed))  # type: ignore[misc]
+        path = settings.warehouse_path
+        bare = measured(lambda path=path, copy=copy, newest=newest: bare_append(path, copy, newest))  # type: ignore[misc]
+        yield {
+            "history": history,
+            "ours": ours,
+            "again": again,
+            "growth_mb": ours.file_mb - before,
+            "bare_growth_mb": bare.file_mb - before,
+        }
+        shutil.rmtree(folder)
+
+
+def main() -> None:
+    """Print one row a history."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--history", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    options = parser.parse_args()
+    import great_expectations  # noqa: F401 - imported once here: 3 s that belong to no measurement
+
+    headings = ("history", "CPU", "to the smallest", "again", "peak memory", "file growth", "bare append", "ratio")
+    table = Table(*headings, title=f"a night's {ROWS_A_DAY:,} readings over history")
+    first = None
+    with tempfile.TemporaryDirectory() as scratch:
+        for found in bench(options.history, Path(scratch)):
+            ours = found["ours"]
+            first = first or ours.cpu
+            table.add_row(
+                f"{found['history']:,}",
+                f"{ours.cpu:.1f} s",
+                f"{ours.cpu / first:.2f}",
+                f"{found['again'].cpu / ours.cpu:.2f}",
+                f"{ours.memory_mb:.0f} MB",
+                f"{found['growth_mb']:.1f} MB",
+                f"{found['bare_growth_mb']:.1f} MB",
+                f"{found['growth_mb'] / found['bare_growth_mb']:.2f}",
+            )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    main()
