@@ -160,6 +160,7 @@ def test_the_failing_query_returns_every_failing_row(
         ({"kind": "c"}, lambda i: i % 4 == 2),
         ({"kind": ["a", "c"]}, lambda i: i % 2 == 0),
         ({"kind": "c", "key": None}, lambda i: False),
+        ({"kind": "z"}, lambda i: False),
         ({"key": None}, lambda i: i % 2 == 1),
     ],
 )
@@ -176,6 +177,14 @@ def test_a_narrowed_check_finds_rows_only_where_it_looks(
     assert result.evaluated_rows == result.failing_rows == len(expected)
     assert result.passed == (not expected)
     assert not expected or failing_rows(connection, result) == expected
+
+
+def test_a_check_of_the_table_is_asked_though_no_row_is_there(connection: duckdb.DuckDBPyConnection) -> None:
+    some = check("expect_table_row_count_to_be_between", min_value=1) | {"only_where": {"kind": "z"}, "scope": "table"}
+
+    [result] = run_suite(connection, "stage.readings", suite_of(some))
+
+    assert not result.passed
 
 
 def test_a_warning_and_a_table_check_name_no_rows_to_quarantine(
