@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -96,22 +97,26 @@ def test_nothing_is_lost_between_candidate_and_raw(first_night: Platform) -> Non
     assert first_night.warehouse("SELECT count(*) FROM quarantine.sensor_reading WHERE reason IS NULL") == [(0,)]
 
 
-def test_nobody_of_the_survey_is_anywhere_in_the_data(first_night: Platform) -> None:
+def test_nobody_of_the_survey_is_anywhere_in_the_data_the_logs_or_dagsters_storage(first_night: Platform) -> None:
     people = personal_values(first_night.source("survey"))
     assert len(people) > 60
+    storage = first_night.settings.dagster_home
+    assert storage.is_relative_to(first_night.data)
+    assert {".db", ".err"} <= {path.suffix for path in storage.rglob("*")}  # events, and what steps printed
     assert found_in(first_night.data, people) == []
 
 
 def test_the_search_for_people_finds_them(tmp_path: Path) -> None:
-    """Plain files, compressed ones, databases and Parquet."""
+    """Plain files, compressed ones, workbooks, databases and Parquet."""
     (tmp_path / "run.log").write_text("Anna Exempel answered", encoding="utf-8")
     with pa.OSFile(str(tmp_path / "landing.ndjson.zst"), "wb") as file, pa.CompressedOutputStream(file, "zstd") as out:
         out.write(b"anna@example.org " * 100)
+    write_workbook(tmp_path / "extract.xlsx", [["anna@example.org"]])
     with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
         connection.execute("CREATE TABLE t AS SELECT ['anna@example.org'] AS effects FROM range(5000)")
         connection.execute(f"COPY t TO '{tmp_path / 't.parquet'}'")
     names = {name for name, _ in found_in(tmp_path, {"anna@example.org", "Anna Exempel"})}
-    assert names == {"run.log", "landing.ndjson.zst", "w.duckdb", "t.parquet"}
+    assert names == {"run.log", "landing.ndjson.zst", "extract.xlsx", "w.duckdb", "t.parquet"}
 
 
 def personal_values(folder: Path) -> set[str]:
@@ -144,6 +149,9 @@ def found_in(folder: Path, people: set[str]) -> list[tuple[str, str]]:
             found += [(path.name, "rows") for (count,) in rows if count]
             continue
         content = path.read_bytes()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                content = b"\n".join(map(archive.read, archive.namelist()))
         if path.suffix == ".zst":
             with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
                 content = stream.read()

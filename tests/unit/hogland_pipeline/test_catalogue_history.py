@@ -73,7 +73,7 @@ def three_snapshots(source: UttcCatalogue, catalogue: Path, landing: Landing, mo
     source.fetch(landing)
 
 
-def test_stages_withdrawals_and_returns_are_known_however_they_are_loaded(
+def test_three_snapshots_give_a_history_of_stages_withdrawals_and_returns_however_they_are_loaded(
     tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, landing = UttcCatalogue(Folder(catalogue)), Landing(tmp_path / "landing")

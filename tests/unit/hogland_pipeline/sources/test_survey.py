@@ -163,13 +163,22 @@ def test_the_same_export_lands_once_under_any_name(
     path = write_export([response(1)])
     (first,) = survey(drop).fetch(landing)
     (drop / "a copy.xlsx").write_bytes(path.read_bytes())
-    (drop / "~$AI maturity(1-2).xlsx").write_bytes(b"\x05Tuva")
-    (drop / "notes.txt").write_text("not an export")
     (again,) = survey(drop).fetch(landing)
     assert first.is_new and not again.is_new
     assert first.landing_id == again.landing_id
     assert len(landing.files("survey")) == 1
     assert path.exists()
+
+
+def test_the_lock_file_of_an_export_open_in_excel_is_no_export(
+    landing: Landing, drop: Path, write_export: WriteExport, response: Response
+) -> None:
+    write_export([response(1)])
+    (drop / "~$AI maturity(1-2).xlsx").write_bytes(b"\x05Tuva")
+    (drop / "notes.txt").write_text("not an export")
+    (landed,) = survey(drop).fetch(landing)
+    assert landed.address.startswith("AI maturity(1-2).xlsx#")
+    assert b"Tuva" not in landing.read(landed)
 
 
 def test_the_address_holds_the_digest_of_the_original(

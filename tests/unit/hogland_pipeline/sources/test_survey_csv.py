@@ -196,19 +196,41 @@ def test_every_usual_encoding_and_delimiter_reads_the_same(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", r"empty \(0 bytes\)"),
-        (google().replace(",", "|").encode(), r"with commas, semicolons, tabs .* no row is a header row .*'Timestamp'"),
-        (b"anything\nelse", "another delimiter, or another file"),
-        (google().encode() + b"\n\x81\x8d", "line 5 is neither UTF-8 nor Windows-1252"),
-        (b"PK\x03\x04\x00\x00", "no text"),
-        (lime().rsplit(",", 3)[0].encode(), "line 5 has 14 cells and the header 17"),
-        (lime(*LIME_ROWS[:1])[:-20].encode(), "a quote is not closed .*half copied"),
-        (google("2026-01-14 09:01,Nässjö").encode(), "line 2 has 2 cells and the header 8"),
-        (google("2026-01-14 09:01,Nässjö,Chef,Ja,,Helt,4,ett, två").encode(), "line 2 has 9 cells and the header 8"),
-        ((GOOGLE_HEADER + "\n").encode(), "a header and no responses"),
-        (lime(LIME_ROWS[2]).encode(), "none of its 1 responses was submitted"),
-        (lime(header=LIME_HEADER.replace("Q6", "OTHER")).encode(), "'strategy' was not found by its text"),
-        (lime(header=LIME_HEADER.replace("ANV[", "WHERE[")).encode(), "'use' was not found by its text"),
+        pytest.param(b"", r"empty \(0 bytes\)", id="empty_file"),
+        pytest.param(
+            google().replace(",", "|").encode(),
+            r"with commas, semicolons, tabs .* no row is a header row .*'Timestamp'",
+            id="wrong_delimiter",
+        ),
+        pytest.param(b"anything\nelse", "another delimiter, or another file", id="another_file"),
+        pytest.param(
+            google().encode() + b"\n\x81\x8d", "line 5 is neither UTF-8 nor Windows-1252", id="wrong_encoding"
+        ),
+        pytest.param(b"PK\x03\x04\x00\x00", "no text", id="no_text"),
+        pytest.param(lime().rsplit(",", 3)[0].encode(), "line 5 has 14 cells and the header 17", id="half_copied_row"),
+        pytest.param(
+            lime(*LIME_ROWS[:1])[:-20].encode(), "a quote is not closed .*half copied", id="half_copied_quote"
+        ),
+        pytest.param(
+            google("2026-01-14 09:01,Nässjö").encode(), "line 2 has 2 cells and the header 8", id="row_cut_off"
+        ),
+        pytest.param(
+            google("2026-01-14 09:01,Nässjö,Chef,Ja,,Helt,4,ett, två").encode(),
+            "line 2 has 9 cells and the header 8",
+            id="delimiter_inside_a_cell",
+        ),
+        pytest.param((GOOGLE_HEADER + "\n").encode(), "a header and no responses", id="no_responses"),
+        pytest.param(lime(LIME_ROWS[2]).encode(), "none of its 1 responses was submitted", id="none_submitted"),
+        pytest.param(
+            lime(header=LIME_HEADER.replace("Q6", "OTHER")).encode(),
+            "'strategy' was not found by its text",
+            id="renamed_question",
+        ),
+        pytest.param(
+            lime(header=LIME_HEADER.replace("ANV[", "WHERE[")).encode(),
+            "'use' was not found by its text",
+            id="renamed_options",
+        ),
     ],
 )
 def test_a_broken_csv_says_where_and_why_and_quotes_no_cell(

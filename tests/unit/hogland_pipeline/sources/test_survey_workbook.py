@@ -28,10 +28,10 @@ def columns(path: Path) -> Columns:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", r"empty \(0 bytes\)"),
-        (b"PK\x03\x04 half of it", "no readable workbook"),
-        (b"ID;Start time;Completion time", "no readable workbook"),
-        (bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600, "password"),
+        pytest.param(b"", r"empty \(0 bytes\)", id="empty_file"),
+        pytest.param(b"PK\x03\x04 half of it", "no readable workbook", id="half_copied"),
+        pytest.param(b"ID;Start time;Completion time", "no readable workbook", id="csv_called_xlsx"),
+        pytest.param(bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600, "password", id="protected_or_old"),
     ],
 )
 def test_a_file_that_is_no_workbook_says_so(drop: Path, content: bytes, reason: str) -> None:
