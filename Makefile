@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DAGSTER_HOME ?= $(CURDIR)/data/dagster
 TESTS ?=
+SUPERSET ?=
 BENCH ?=
 DATA_DIR ?= $(or $(HOGLAND_DATA_DIR),data)
 
@@ -16,7 +17,7 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain listen replay run test bench bench-night dev check check-history format hooks lock clean
+.PHONY: help explain listen replay run test bench bench-night dev superset check check-history format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ check: $(MANIFEST) ## Lint, types, SQL style and the dbt project; warnings are e
 	HOGLAND_BUILD_DB=marts.duckdb HOGLAND_WAREHOUSE_DB=warehouse.duckdb $(VENV)/bin/dbt --quiet parse --no-partial-parse \
 		--project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
 
+superset: $(INSTALLED) ## Run Superset with our dashboards on the published file; SUPERSET=--check takes screenshots
+	@HOGLAND_DATA_DIR="$(DATA_DIR)" $(PY) dashboards/superset/start.py $(SUPERSET)
+
 check-history: $(MANIFEST) ## Compare all of history with the raw readings; the night compares the days it built
 	HOGLAND_BUILD_DB="$(abspath $(DATA_DIR))/build/marts.duckdb" HOGLAND_WAREHOUSE_DB="$(abspath $(DATA_DIR))/warehouse.duckdb" \
 		$(VENV)/bin/dbt --quiet test --select hourly_readings_add_up_to_raw daily_readings_add_up_to_raw \
@@ -69,7 +73,9 @@ format: $(INSTALLED) ## Format Python and SQL
 hooks: $(INSTALLED) ## Run the quick checks at every commit
 	@$(PY) -m pre_commit install
 
-lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
+lock: ## Resolve pyproject.toml and Superset's requirements into their locks (needs uv)
+	uv pip compile dashboards/superset/requirements.in --python-version 3.11 --exclude-newer 2026-06-15T00:00:00Z \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o dashboards/superset/requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-annotate --no-header -o requirements.lock
 

@@ -77,6 +77,10 @@ class DocsSettings(_Section):
     """Sites about the data under ``site/docs``: dbt docs, results of checks, data dictionary. Nothing to set."""
 
 
+class BiSettings(_Section):
+    """What BI tools are told: ``semantic_model.yaml`` and the dashboards of Superset. Nothing to set."""
+
+
 class PublishSettings(_Section):
     """Targets beside the DuckDB file and Parquet, which are always written."""
 
@@ -84,6 +88,7 @@ class PublishSettings(_Section):
     extracts: ExtractSettings | None = None
     catalog: CatalogSettings | None = None
     docs: DocsSettings | None = None
+    bi: BiSettings | None = None
 
 
 SECTIONS: tuple[type[BaseModel], ...] = (
@@ -93,4 +98,5 @@ SECTIONS: tuple[type[BaseModel], ...] = (
     ExtractSettings,
     CatalogSettings,
     DocsSettings,
+    BiSettings,
 )

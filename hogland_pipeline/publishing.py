@@ -85,9 +85,20 @@ def release_writers(settings: Settings, warehouse: Warehouse) -> dict[str, Write
         from hogland_pipeline.targets.catalog import write_catalog
 
         writers["catalog"] = partial(write_catalog, settings=settings.publish.catalog)
+    if settings.publish.bi:
+        writers["bi"] = _write_for_bi
     if settings.publish.docs:
         writers["docs"] = partial(_write_docs, settings=settings, warehouse=warehouse)
     return writers
+
+
+def _write_for_bi(draft: Draft) -> list[str]:
+    from hogland_pipeline.semantics import read_semantic_model
+    from hogland_pipeline.superset_bundle import write_bundle
+    from hogland_pipeline.targets.semantic_model import write_semantic_model
+
+    model = read_semantic_model()
+    return [*write_semantic_model(draft, model), *write_bundle(draft, model)]
 
 
 def _write_docs(draft: Draft, settings: Settings, warehouse: Warehouse) -> list[str]:
