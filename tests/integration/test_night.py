@@ -149,7 +149,7 @@ def found_in(folder: Path, people: set[str]) -> list[tuple[str, str]]:
             found += [(path.name, "rows") for (count,) in rows if count]
             continue
         content = path.read_bytes()
-        if zipfile.is_zipfile(path):
+        if path.suffix in (".xlsx", ".zip"):
             with zipfile.ZipFile(path) as archive:
                 content = b"\n".join(map(archive.read, archive.namelist()))
         if path.suffix == ".zst":
