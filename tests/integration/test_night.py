@@ -102,7 +102,7 @@ def test_nobody_of_the_survey_is_anywhere_in_the_data_the_logs_or_dagsters_stora
     assert len(people) > 60
     storage = first_night.settings.dagster_home
     assert storage.is_relative_to(first_night.data)
-    assert {".db", ".err"} <= {path.suffix for path in storage.rglob("*")}  # events, and what steps printed
+    assert ".db" in {path.suffix for path in storage.rglob("*")}  # runs and their events
     assert found_in(first_night.data, people) == []
 
 
