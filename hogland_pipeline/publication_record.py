@@ -41,13 +41,21 @@ SOURCE_SCHEMA = pa.schema(
         _field("last_good_at", UTC_TIMESTAMP, "Senaste goda laddning. / Last load that passed."),
         _field("last_attempt_at", UTC_TIMESTAMP, "Senaste försök. / Last attempt."),
         _field("message", pa.string(), "Varför det inte gick. / Why it failed."),
+        _field("rows_read", pa.int64(), "Lästa rader, senaste laddning. / Rows read at the last load."),
+        _field("rows_loaded", pa.int64(), "Nya och ändrade rader. / Rows that were new or revised."),
+        _field("rows_quarantined", pa.int64(), "Stoppade rader. / Rows refused, kept in quarantine."),
+        _field("checks_passed", pa.int32(), "Kontroller som höll. / Checks that held."),
+        _field("checks_warned", pa.int32(), "Kontroller som varnade. / Checks that warned."),
+        _field("checks_failed", pa.int32(), "Kontroller som föll eller stoppade rader. / Failed, or refused rows."),
     ],
     metadata={DESCRIPTION: "Källornas läge vid publiceringen. / How sources stood. One row per source.".encode()},
 )
 TARGET_SCHEMA = pa.schema(
     [
         _field(
-            "target", pa.string(), "duckdb, parquet, extracts, catalog, docs eller postgres. / Where it was published."
+            "target",
+            pa.string(),
+            "duckdb, parquet, extracts, catalog, docs, site eller postgres. / Where it was published.",
         ),
         _field("status", pa.string(), "published, prepared eller failed. / prepared: shown the moment after."),
         _field("release_id", pa.string(), "Utgåvan. / The release that the target shows, null when unknown."),
@@ -66,6 +74,12 @@ class SourceState:
     last_good_at: datetime | None
     last_attempt_at: datetime | None
     message: str | None = None
+    rows_read: int | None = None
+    rows_loaded: int | None = None
+    rows_quarantined: int | None = None
+    checks_passed: int | None = None
+    checks_warned: int | None = None
+    checks_failed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,14 @@ class BiSettings(_Section):
     """What BI tools are told: ``semantic_model.yaml`` and the dashboards of Superset. Nothing to set."""
 
 
+class SiteSettings(_Section):
+    """The KPI page: a static site in Swedish and English. ``title`` stands at the top of every page."""
+
+    title: Mapping[Literal["sv", "en"], str] = Field(
+        default={"sv": "Höglandets nyckeltal", "en": "Indicators of Höglandet"}, min_length=2
+    )
+
+
 class PublishSettings(_Section):
     """Targets beside the DuckDB file and Parquet, which are always written."""
 
@@ -89,6 +97,7 @@ class PublishSettings(_Section):
     catalog: CatalogSettings | None = None
     docs: DocsSettings | None = None
     bi: BiSettings | None = None
+    site: SiteSettings | None = None
 
 
 SECTIONS: tuple[type[BaseModel], ...] = (
@@ -99,4 +108,5 @@ SECTIONS: tuple[type[BaseModel], ...] = (
     CatalogSettings,
     DocsSettings,
     BiSettings,
+    SiteSettings,
 )

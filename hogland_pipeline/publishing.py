@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -89,6 +90,11 @@ def release_writers(settings: Settings, warehouse: Warehouse) -> dict[str, Write
         writers["bi"] = _write_for_bi
     if settings.publish.docs:
         writers["docs"] = partial(_write_docs, settings=settings, warehouse=warehouse)
+    if settings.publish.site:
+        from hogland_pipeline.site.write import write_site
+
+        # Last: it links to the sites that stand beside it when it is written.
+        writers["site"] = partial(write_site, settings=settings.publish.site, timezone=ZoneInfo(settings.timezone))
     return writers
 
 

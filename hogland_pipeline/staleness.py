@@ -9,10 +9,22 @@ from hogland_pipeline.warehouse import Warehouse
 
 
 def source_states(warehouse: Warehouse) -> list[SourceState]:
-    """How every source that was ever tried stands, by name."""
+    """How every source that was ever tried stands, by name, with what its last run that loaded brought."""
     with warehouse.read() as connection:
         rows = connection.execute(
-            "SELECT source, status, last_good_at, last_attempt_at, message FROM ops.source_status ORDER BY source"
+            """
+            WITH last_run AS (
+                SELECT source, max_by(run_id, load_id) AS run_id FROM ops.load GROUP BY source
+            ),
+            brought AS (
+                SELECT source, sum(rows_staged)::BIGINT, sum(rows_inserted + rows_revised)::BIGINT,
+                       sum(rows_quarantined)::BIGINT, sum(checks_passed)::INTEGER, sum(checks_warned)::INTEGER,
+                       sum(checks_failed)::INTEGER
+                FROM ops.load SEMI JOIN last_run USING (source, run_id) GROUP BY source
+            )
+            SELECT s.source, s.status, s.last_good_at, s.last_attempt_at, s.message, brought.* EXCLUDE (source)
+            FROM ops.source_status AS s LEFT JOIN brought USING (source) ORDER BY s.source
+            """
         ).fetchall()
     return [SourceState(*row) for row in rows]
 

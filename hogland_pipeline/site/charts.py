@@ -1,0 +1,186 @@
+"""Charts: Altair specifications, drawn as SVG by vl-convert.
+
+Each kind of chart is specified once and drawn with the data of each figure. Colours are CSS variables, which the page's
+theme sets: ``--series-1`` … for the municipalities in alphabetical order, ``currentColor`` for text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+from markupsafe import Markup, escape
+
+Points = Sequence[Mapping[str, Any]]
+
+SERIES = 5
+# A dash pattern each, so that lines are told apart without their colour.
+DASHES = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4])
+TABLE = "figure"
+FIRST_TAG = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>')
+LOCALES = {"sv": "sv-SE", "en": "en-GB"}
+# English as written in Sweden's statistics: a decimal point and no currency.
+NUMBER_LOCALES: Mapping[str, dict[str, Any]] = {
+    "sv": {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
+    "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
+}
+
+
+class Drawing:
+    """An SVG without words; ``titled`` gives it those that stand for it where it is not seen."""
+
+    def __init__(self, svg: str) -> None:
+        found = FIRST_TAG.match(svg)
+        if not found:
+            raise ValueError(f"not the SVG of a chart: {svg[:80]}")
+        self.width, self.height = (round(float(size)) for size in found.groups())
+        self.content = svg[found.end() :]
+
+    def titled(self, key: str, title: str, description: str = "") -> Markup:
+        """The element to put into a page; ``key`` is unique in it."""
+        described = f'<desc id="{key}-d">{escape(description)}</desc>' if description else ""
+        labels = f"{key}-t {key}-d" if description else f"{key}-t"
+        return Markup(  # noqa: S704 - vl-convert escapes texts of the data, and the words are escaped here
+            f'<svg class="chart" role="img" aria-labelledby="{labels}" viewBox="0 0 {self.width} {self.height}" '
+            f'width="{self.width}" height="{self.height}"><title id="{key}-t">{escape(title)}</title>{described}'
+            f"{self.content}"
+        )
+
+
+def draw(kind: str, points: Points, language: str) -> Drawing:
+    """A chart of one kind (a name of ``KINDS``) of these points."""
+    spec = {**_specification(kind), "datasets": {TABLE: list(points)}}
+    svg = vlc.vegalite_to_svg(
+        spec, format_locale=NUMBER_LOCALES[language], time_format_locale=LOCALES[language]
+    )
+    return Drawing(svg)
+
+
+@cache
+def _specification(kind: str) -> dict[str, Any]:
+    chart = KINDS[kind]().configure(
+        aria=False,
+        background="transparent",
+        font="sans-serif",
+        padding=2,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            domainColor="var(--rule)",
+            tickColor="var(--rule)",
+            gridColor="var(--grid)",
+            labelColor="currentColor",
+            labelFontSize=11,
+            labelOverlap=True,
+            title=None,
+            tickSize=4,
+        ),
+        axisX=alt.AxisConfig(grid=False),
+        axisY=alt.AxisConfig(domain=False, ticks=False),
+    )
+    return dict(chart.to_dict())
+
+
+def _spark() -> alt.LayerChart:
+    """Lines of all areas on one small scale: ``x`` a year with a fraction, ``y``, ``series``."""
+    lines = alt.Chart(alt.NamedData(TABLE), width=132, height=34).encode(
+        x=alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
+        y=alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False, nice=False)),
+        color=_series_colour(),
+    )
+    return alt.layer(
+        lines.mark_line(strokeWidth=1.6, strokeCap="round"),
+        lines.transform_filter("datum.is_last").mark_point(filled=True, size=14, opacity=1),
+    )
+
+
+def _lines() -> alt.LayerChart:
+    """A line an area by year, with points."""
+    lines = alt.Chart(alt.NamedData(TABLE), width=330, height=170).encode(
+        x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=4), scale=alt.Scale(nice=False, zero=False)),
+        y=alt.Y("y:Q", axis=alt.Axis(tickCount=4, format=","), scale=alt.Scale(zero=False)),
+        color=_series_colour(),
+    )
+    return alt.layer(
+        lines.mark_line(strokeWidth=2).encode(strokeDash=_series_dash()),
+        lines.mark_point(filled=True, size=18, opacity=1),
+    )
+
+
+def _path() -> alt.LayerChart:
+    """Emissions, the straight path to a target and the trend; ``line`` is observed, path or trend."""
+    base = alt.Chart(alt.NamedData(TABLE), width=420, height=230).encode(
+        x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=6), scale=alt.Scale(nice=False, zero=False)),
+        y=alt.Y("y:Q", axis=alt.Axis(tickCount=5, format=","), scale=alt.Scale(zero=True)),
+    )
+    styles = {
+        "path": {"stroke": "var(--good)", "strokeDash": [6, 4], "strokeWidth": 2},
+        "trend": {"stroke": "var(--warn)", "strokeDash": [2, 3], "strokeWidth": 2},
+        "observed": {"stroke": "var(--accent)", "strokeWidth": 2.5},
+    }
+    lines = [
+        base.transform_filter(f"datum.line === '{line}'").mark_line(**style) for line, style in styles.items()
+    ]
+    dots = base.transform_filter("datum.line === 'observed'").mark_point(
+        filled=True, size=28, opacity=1, color="var(--accent)"
+    )
+    return alt.layer(*lines, dots)
+
+
+def _band() -> alt.LayerChart:
+    """Low to high of a day as a band, the mean as a line: ``day``, ``low``, ``high``, ``mean``."""
+    base = alt.Chart(alt.NamedData(TABLE), width=420, height=130).encode(
+        x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d %b", tickCount=5))
+    )
+    y = {"axis": alt.Axis(tickCount=4, format=","), "scale": alt.Scale(zero=False)}
+    return alt.layer(
+        base.mark_area(color="var(--band)", line=False).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
+        base.mark_line(color="var(--accent)", strokeWidth=2).encode(y=alt.Y("mean:Q", **y)),
+    )
+
+
+def _depth() -> alt.LayerChart:
+    """Snow depth of a day: as ``_band``, from zero."""
+    base = alt.Chart(alt.NamedData(TABLE), width=420, height=170).encode(
+        x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d %b", tickCount=5))
+    )
+    y = {"axis": alt.Axis(tickCount=4, format=","), "scale": alt.Scale(zero=True, domainMin=0)}
+    return alt.layer(
+        base.mark_area(color="var(--band)").encode(y=alt.Y("low:Q", **y), y2="high:Q"),
+        base.mark_line(color="var(--accent)", strokeWidth=2).encode(y=alt.Y("mean:Q", **y)),
+    )
+
+
+def _answers() -> alt.LayerChart:
+    """Share of each answer (per cent) with its interval: ``answer``, ``place``, ``share``, ``low``, ``high``."""
+    base = alt.Chart(alt.NamedData(TABLE), width=260, height=alt.Step(30)).encode(
+        y=alt.Y(
+            "answer:N",
+            sort=alt.EncodingSortField("place"),
+            axis=alt.Axis(labelLimit=150, domain=False, ticks=False, labelFontSize=12, labelPadding=6),
+        )
+    )
+    x = {"axis": alt.Axis(values=[0, 25, 50, 75, 100], grid=True), "scale": alt.Scale(domain=[0, 100])}
+    return alt.layer(
+        base.mark_bar(height=14, cornerRadiusEnd=2, color="var(--bar)").encode(x=alt.X("share:Q", **x)),
+        base.mark_rule(strokeWidth=2, color="currentColor").encode(x=alt.X("low:Q", **x), x2="high:Q"),
+        base.mark_tick(thickness=2, size=9, color="currentColor").encode(x=alt.X("low:Q", **x)),
+        base.mark_tick(thickness=2, size=9, color="currentColor").encode(x=alt.X("high:Q", **x)),
+    )
+
+
+def _series_colour() -> alt.Color:
+    numbers = list(range(1, SERIES + 1))
+    scale = alt.Scale(domain=numbers, range=[f"var(--series-{number})" for number in numbers])
+    return alt.Color("series:O", scale=scale, legend=None)
+
+
+def _series_dash() -> alt.StrokeDash:
+    scale = alt.Scale(domain=list(range(1, SERIES + 1)), range=[list(dash) for dash in DASHES])
+    return alt.StrokeDash("series:O", scale=scale, legend=None)
+
+
+KINDS = {"spark": _spark, "lines": _lines, "path": _path, "band": _band, "depth": _depth, "answers": _answers}
