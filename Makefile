@@ -35,7 +35,7 @@ explain: $(MANIFEST) ## Follow a value to its source: make explain KPI=ghg_total
 	@$(PY) -m hogland_pipeline explain "$(KPI)" "$(AREA)" "$(PERIOD)"
 
 test: $(MANIFEST) ## Run every test, or some of them: make test TESTS=tests/unit
-	@tests/install_mosquitto
+	@tests/install_debian_packages
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 bench: $(MANIFEST) ## What a load costs, as a ratio to plain DuckDB in the same run (needs ../shared/bench)

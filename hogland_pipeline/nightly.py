@@ -75,6 +75,12 @@ class Night:
     failures: Sequence[str]
 
     @property
+    def page(self) -> Path | None:
+        """The front page of the published site, where one is written."""
+        page = self.database.parent / "site" / "index.html" if self.database else None
+        return page if page and page.is_file() else None
+
+    @property
     def is_good(self) -> bool:
         """True when every source passed and the marts were published."""
         return not self.failures

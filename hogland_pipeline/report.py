@@ -33,6 +33,8 @@ def print_night(console: Console, night: Night, total_seconds: float) -> None:
         size = night.release_bytes / 1e6
         change = "Numbers changed." if night.is_changed else "No number changed since the last publication."
         console.print(f"Published: {night.database} (and parquet/ beside it), {size:.1f} MB. {change}", soft_wrap=True)
+        if night.page:
+            console.print(f"To read: open {night.page} in a browser", soft_wrap=True)
     else:
         console.print("Nothing was published; what was published before stays.", style="red")
     for failure in night.failures:

@@ -15,17 +15,22 @@ import altair as alt
 import vl_convert as vlc
 from markupsafe import Markup, escape
 
+from hogland_pipeline.site.words import NARROW_SPACE, Words
+
 Points = Sequence[Mapping[str, Any]]
+# What layering gives: a chart of several marks.
+Chart = alt.LayerChart | alt.FacetChart
 
 SERIES = 5
 # A dash pattern each, so that lines are told apart without their colour.
 DASHES = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4])
 TABLE = "figure"
+# The chart is one image with one text; Vega would name each of its marks.
+ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 FIRST_TAG = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>')
-LOCALES = {"sv": "sv-SE", "en": "en-GB"}
-# English as written in Sweden's statistics: a decimal point and no currency.
+WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 NUMBER_LOCALES: Mapping[str, dict[str, Any]] = {
-    "sv": {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
+    "sv": {"decimal": ",", "thousands": NARROW_SPACE, "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
     "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
 }
 
@@ -33,31 +38,38 @@ NUMBER_LOCALES: Mapping[str, dict[str, Any]] = {
 class Drawing:
     """An SVG without words; ``titled`` gives it those that stand for it where it is not seen."""
 
-    def __init__(self, svg: str) -> None:
+    def __init__(self, kind: str, svg: str) -> None:
         found = FIRST_TAG.match(svg)
         if not found:
             raise ValueError(f"not the SVG of a chart: {svg[:80]}")
+        self.kind = kind
         self.width, self.height = (round(float(size)) for size in found.groups())
-        self.content = svg[found.end() :]
+        self.content = ROLES.sub("", svg[found.end() :])
 
     def titled(self, key: str, title: str, description: str = "") -> Markup:
         """The element to put into a page; ``key`` is unique in it."""
         described = f'<desc id="{key}-d">{escape(description)}</desc>' if description else ""
         labels = f"{key}-t {key}-d" if description else f"{key}-t"
+        size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
         return Markup(  # noqa: S704 - vl-convert escapes texts of the data, and the words are escaped here
-            f'<svg class="chart" role="img" aria-labelledby="{labels}" viewBox="0 0 {self.width} {self.height}" '
-            f'width="{self.width}" height="{self.height}"><title id="{key}-t">{escape(title)}</title>{described}'
-            f"{self.content}"
+            f'<svg class="chart {self.kind}" role="img" aria-labelledby="{labels}" {size}>'
+            f'<title id="{key}-t">{escape(title)}</title>{described}{self.content}'
         )
 
 
-def draw(kind: str, points: Points, language: str) -> Drawing:
-    """A chart of one kind (a name of ``KINDS``) of these points."""
+def draw(kind: str, points: Points, words: Words) -> Drawing:
+    """A chart of one kind (a name of ``KINDS``) of these points, its axes in the language."""
     spec = {**_specification(kind), "datasets": {TABLE: list(points)}}
-    svg = vlc.vegalite_to_svg(
-        spec, format_locale=NUMBER_LOCALES[language], time_format_locale=LOCALES[language]
-    )
-    return Drawing(svg)
+    numbers = NUMBER_LOCALES[words.language]
+    return Drawing(kind, vlc.vegalite_to_svg(spec, format_locale=numbers, time_format_locale=_time_locale(words)))
+
+
+def _time_locale(words: Words) -> dict[str, Any]:
+    """Months as the pages write them. Axes name no weekdays, but the format wants some."""
+    months = list(words.texts["months"])
+    formats = {"dateTime": "%x %X", "date": "%Y-%m-%d", "time": "%H:%M", "periods": ["", ""]}
+    days = {"days": WEEKDAYS, "shortDays": [day[:3] for day in WEEKDAYS]}
+    return {**formats, **days, "months": months, "shortMonths": [month[:3] for month in months]}
 
 
 @cache
@@ -84,7 +96,7 @@ def _specification(kind: str) -> dict[str, Any]:
     return dict(chart.to_dict())
 
 
-def _spark() -> alt.LayerChart:
+def _spark() -> Chart:
     """Lines of all areas on one small scale: ``x`` a year with a fraction, ``y``, ``series``."""
     lines = alt.Chart(alt.NamedData(TABLE), width=132, height=34).encode(
         x=alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
@@ -97,11 +109,11 @@ def _spark() -> alt.LayerChart:
     )
 
 
-def _lines() -> alt.LayerChart:
+def _lines() -> Chart:
     """A line an area by year, with points."""
-    lines = alt.Chart(alt.NamedData(TABLE), width=330, height=170).encode(
+    lines = alt.Chart(alt.NamedData(TABLE), width=380, height=170).encode(
         x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=4), scale=alt.Scale(nice=False, zero=False)),
-        y=alt.Y("y:Q", axis=alt.Axis(tickCount=4, format=","), scale=alt.Scale(zero=False)),
+        y=alt.Y("y:Q", axis=alt.Axis(tickCount=4, format=",~f"), scale=alt.Scale(zero=False)),
         color=_series_colour(),
     )
     return alt.layer(
@@ -110,51 +122,49 @@ def _lines() -> alt.LayerChart:
     )
 
 
-def _path() -> alt.LayerChart:
+def _path() -> Chart:
     """Emissions, the straight path to a target and the trend; ``line`` is observed, path or trend."""
     base = alt.Chart(alt.NamedData(TABLE), width=420, height=230).encode(
         x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=6), scale=alt.Scale(nice=False, zero=False)),
-        y=alt.Y("y:Q", axis=alt.Axis(tickCount=5, format=","), scale=alt.Scale(zero=True)),
+        y=alt.Y("y:Q", axis=alt.Axis(tickCount=5, format=",~f"), scale=alt.Scale(zero=True)),
     )
-    styles = {
+    styles: dict[str, dict[str, Any]] = {
         "path": {"stroke": "var(--good)", "strokeDash": [6, 4], "strokeWidth": 2},
         "trend": {"stroke": "var(--warn)", "strokeDash": [2, 3], "strokeWidth": 2},
         "observed": {"stroke": "var(--accent)", "strokeWidth": 2.5},
     }
-    lines = [
-        base.transform_filter(f"datum.line === '{line}'").mark_line(**style) for line, style in styles.items()
-    ]
+    lines = [base.transform_filter(f"datum.line === '{line}'").mark_line(**style) for line, style in styles.items()]
     dots = base.transform_filter("datum.line === 'observed'").mark_point(
         filled=True, size=28, opacity=1, color="var(--accent)"
     )
     return alt.layer(*lines, dots)
 
 
-def _band() -> alt.LayerChart:
+def _band() -> Chart:
     """Low to high of a day as a band, the mean as a line: ``day``, ``low``, ``high``, ``mean``."""
-    base = alt.Chart(alt.NamedData(TABLE), width=420, height=130).encode(
+    base = alt.Chart(alt.NamedData(TABLE), width=400, height=120).encode(
         x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d %b", tickCount=5))
     )
-    y = {"axis": alt.Axis(tickCount=4, format=","), "scale": alt.Scale(zero=False)}
+    y: dict[str, Any] = {"axis": alt.Axis(tickCount=4, format=",~f"), "scale": alt.Scale(zero=False)}
     return alt.layer(
         base.mark_area(color="var(--band)", line=False).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
         base.mark_line(color="var(--accent)", strokeWidth=2).encode(y=alt.Y("mean:Q", **y)),
     )
 
 
-def _depth() -> alt.LayerChart:
+def _depth() -> Chart:
     """Snow depth of a day: as ``_band``, from zero."""
-    base = alt.Chart(alt.NamedData(TABLE), width=420, height=170).encode(
+    base = alt.Chart(alt.NamedData(TABLE), width=400, height=160).encode(
         x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d %b", tickCount=5))
     )
-    y = {"axis": alt.Axis(tickCount=4, format=","), "scale": alt.Scale(zero=True, domainMin=0)}
+    y: dict[str, Any] = {"axis": alt.Axis(tickCount=4, format=",~f"), "scale": alt.Scale(zero=True, domainMin=0)}
     return alt.layer(
         base.mark_area(color="var(--band)").encode(y=alt.Y("low:Q", **y), y2="high:Q"),
         base.mark_line(color="var(--accent)", strokeWidth=2).encode(y=alt.Y("mean:Q", **y)),
     )
 
 
-def _answers() -> alt.LayerChart:
+def _answers() -> Chart:
     """Share of each answer (per cent) with its interval: ``answer``, ``place``, ``share``, ``low``, ``high``."""
     base = alt.Chart(alt.NamedData(TABLE), width=260, height=alt.Step(30)).encode(
         y=alt.Y(
@@ -163,7 +173,7 @@ def _answers() -> alt.LayerChart:
             axis=alt.Axis(labelLimit=150, domain=False, ticks=False, labelFontSize=12, labelPadding=6),
         )
     )
-    x = {"axis": alt.Axis(values=[0, 25, 50, 75, 100], grid=True), "scale": alt.Scale(domain=[0, 100])}
+    x: dict[str, Any] = {"axis": alt.Axis(values=[0, 25, 50, 75, 100], grid=True), "scale": alt.Scale(domain=[0, 100])}
     return alt.layer(
         base.mark_bar(height=14, cornerRadiusEnd=2, color="var(--bar)").encode(x=alt.X("share:Q", **x)),
         base.mark_rule(strokeWidth=2, color="currentColor").encode(x=alt.X("low:Q", **x), x2="high:Q"),

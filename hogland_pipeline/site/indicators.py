@@ -19,20 +19,6 @@ DOMAIN_FILES = {
     "digitalisation": "omrade-digitalisering.html",
     "operations": "omrade-drift.html",
 }
-# Marts whose numbers stand on pages without being values of an indicator; their columns are defined too.
-DEFINED_MARTS = (
-    "kpi_benchmark",
-    "kpi_trajectory",
-    "kpi_climate__emission_trend",
-    "kpi_operations__daily_snow",
-    "kpi_operations__sensor_status",
-    "kpi_operations__plough_event",
-    "kpi_twin__solution_effect",
-    "kpi_digitalisation__survey_answer",
-    "kpi_digitalisation__ai_readiness",
-    "publication",
-    "publication_source",
-)
 
 
 def indicator_pages(view: View) -> Iterator[Page]:
@@ -45,8 +31,7 @@ def indicator_pages(view: View) -> Iterator[Page]:
     paths = _paths(view)
     for place in view.municipalities:
         yield Page(place["file"], "municipality", place["municipality_name"], _municipality(view, place, paths))
-    marts = [mart for mart in DEFINED_MARTS if view.columns(mart)]
-    yield Page(DEFINITIONS, "definitions", texts["definitions"]["title"], {"domains": _domains(view), "marts": marts})
+    yield Page(DEFINITIONS, "definitions", texts["definitions"]["title"], {"domains": _domains(view)})
 
 
 def _domains(view: View) -> list[tuple[str, list[Kpi]]]:

@@ -120,7 +120,11 @@ def read_kpis(marts: Marts) -> list[Kpi]:
             row,
             areas[row["kpi_id"]],
             lineage[row["kpi_id"]],
-            [source for source in failed if source["source"] in {step["load_source"] for step in lineage[row["kpi_id"]]}],
+            [
+                source
+                for source in failed
+                if source["source"] in {step["load_source"] for step in lineage[row["kpi_id"]]}
+            ],
         )
         for row in marts["kpis"]
     ]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -15,11 +16,6 @@ from hogland_pipeline.releases import DATABASE_NAME
 
 Row = Mapping[str, Any]
 
-# A period of each area is a point of a chart: years of a yearly figure, or the last days of a daily one.
-MOST_PERIODS = 40
-# Days of a sensor's panel: the three months that a winter is judged by.
-PANEL_DAYS = 92
-
 log = logging.getLogger(__name__)
 
 # Name of the answer: the marts that it reads, and the query.
@@ -28,13 +24,20 @@ QUERIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "kpis": (("dim_kpi",), "FROM dim_kpi ORDER BY domain, name_sv"),
     "values": (
         ("fct_kpi_value", "dim_kpi"),
-        f"""
-        SELECT v.kpi_id, area_type, area_id, period, period_start, period_end, value, value_text, n, lower_bound,
-               upper_bound, v.value_status, source_vintage, loaded_at
-        FROM fct_kpi_value AS v JOIN dim_kpi AS k ON k.kpi_id = v.kpi_id AND k.method_version = v.method_version
+        # One method an indicator, the registry's own where it has values: a series of two would show a step. At most
+        # forty periods an area: the years of a yearly figure, the last days of a daily one.
+        """
+        WITH methods AS (
+            SELECT kpi_id, max_by(v.method_version, (v.method_version = k.method_version, period_end, v.method_version))
+                   AS method_version
+            FROM fct_kpi_value AS v JOIN dim_kpi AS k USING (kpi_id) WHERE is_latest GROUP BY kpi_id
+        )
+        SELECT kpi_id, area_type, area_id, period, period_end, value, value_text, n, lower_bound, upper_bound,
+               value_status
+        FROM fct_kpi_value SEMI JOIN methods USING (kpi_id, method_version)
         WHERE is_latest
-        QUALIFY dense_rank() OVER (PARTITION BY v.kpi_id, area_type, area_id ORDER BY period_end DESC) <= {MOST_PERIODS}
-        ORDER BY v.kpi_id, area_type, area_id, period_end
+        QUALIFY dense_rank() OVER (PARTITION BY kpi_id, area_type, area_id ORDER BY period_end DESC) <= 40
+        ORDER BY kpi_id, area_type, area_id, period_end
         """,
     ),
     "lineage": (
@@ -67,15 +70,19 @@ QUERIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "sensor_status": (("kpi_operations__sensor_status",), "FROM kpi_operations__sensor_status"),
     "snow": (
         ("kpi_operations__daily_snow",),
-        f"""
+        # The last three months of each sensor.
+        """
         FROM kpi_operations__daily_snow
-        QUALIFY local_date > max(local_date) OVER (PARTITION BY sensor_id) - {PANEL_DAYS}
+        QUALIFY local_date > max(local_date) OVER (PARTITION BY sensor_id) - 92
         ORDER BY sensor_id, local_date
         """,
     ),
     "plough_events": (
         ("kpi_operations__plough_event",),
-        "FROM kpi_operations__plough_event SELECT sensor_id, max(local_date) AS last_date, count(*) AS events GROUP BY ALL",
+        """
+        SELECT sensor_id, max(local_date) AS last_date, count(*) AS events
+        FROM kpi_operations__plough_event GROUP BY sensor_id
+        """,
     ),
     "solutions": (("kpi_twin__solution",), "FROM kpi_twin__solution WHERE NOT is_withdrawn ORDER BY title"),
     "effects": (("kpi_twin__solution_effect",), "FROM kpi_twin__solution_effect ORDER BY url, effect_number"),
@@ -153,7 +160,12 @@ def read_marts(draft: Draft) -> Marts:
 def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
     answer = connection.execute(query)
     names = [column[0] for column in answer.description or ()]
-    return [dict(zip(names, values, strict=True)) for values in answer.fetchall()]
+    return [dict(zip(names, map(_plain, values), strict=True)) for values in answer.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    """Charts and number formats know no decimals."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _marts_of(names: Sequence[str]) -> list[str]:

@@ -65,7 +65,7 @@ def _panels(view: View) -> list[Mapping[str, Any]]:
 
 def _quantities(days: Sequence[Row]) -> list[Mapping[str, Any]]:
     """What the sensor measured in its days: lowest and highest of all, the last mean, and the points of its chart."""
-    quantities = []
+    quantities: list[Mapping[str, Any]] = []
     for name, chart, unit, (low, mean, high) in PANEL:
         measured = [day for day in days if day[mean] is not None]
         if measured:
@@ -136,7 +136,14 @@ def _waves(view: View) -> list[Mapping[str, Any]]:
 
 def _question(view: View, rows: Sequence[Row]) -> Mapping[str, Any]:
     order = list(view.words.texts["answers"])
-    ordered = sorted(rows, key=lambda row: (row["answer"] not in order, order.index(row["answer"]) if row["answer"] in order else 0, row["answer"]))
+    ordered = sorted(
+        rows,
+        key=lambda row: (
+            row["answer"] not in order,
+            order.index(row["answer"]) if row["answer"] in order else 0,
+            row["answer"],
+        ),
+    )
     of_all = [row for row in ordered if row["subgroup_type"] == "all"]
     subgroups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in ordered:
@@ -171,6 +178,7 @@ def _quality(view: View) -> Mapping[str, Any]:
         "passed": sum(row["checks_passed"] for row in marts),
         "warned": sum(row["checks_warned"] for row in marts),
         "failed": sum(row["checks_failed"] for row in marts),
+        "quarantined": sum(row["rows_quarantined"] or 0 for row in view.marts["sources"]),
         "faulty_sensors": [row for row in view.marts["sensor_status"] if row["status"] != "ok"],
         "sites": {row["sensor_id"]: row["site"] for row in view.marts["sensors"]},
     }

@@ -23,6 +23,22 @@ DEFINITIONS = "definitioner.html"
 # Charts without words are the same in both languages.
 WORDLESS = {"spark"}
 MUNICIPALITY = "municipality"
+# Marts whose numbers stand on pages without being values of an indicator; their columns are defined too.
+DEFINED_MARTS = (
+    "kpi_benchmark",
+    "kpi_trajectory",
+    "kpi_climate__emission_trend",
+    "kpi_operations__daily_snow",
+    "kpi_operations__sensor_status",
+    "kpi_operations__plough_event",
+    "kpi_twin__solution_effect",
+    "kpi_digitalisation__survey_answer",
+    "kpi_digitalisation__ai_readiness",
+    "publication",
+    "publication_source",
+)
+# Units that grow with the place.
+AMOUNTS = {"t CO2e", "t CO2e/year"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +57,11 @@ class Gallery:
     def __init__(self) -> None:
         self._drawn: dict[tuple[str, ...], Drawing] = {}
 
-    def drawing(self, kind: str, key: str, points: Callable[[], Points], language: str) -> Drawing:
+    def drawing(self, kind: str, key: str, points: Callable[[], Points], words: Words) -> Drawing:
         """The chart of a kind with this key, drawn at the first call."""
-        known = (kind, key) if kind in WORDLESS else (kind, key, language)
+        known = (kind, key) if kind in WORDLESS else (kind, key, words.language)
         if known not in self._drawn:
-            self._drawn[known] = draw(kind, points(), language)
+            self._drawn[known] = draw(kind, points(), words)
         return self._drawn[known]
 
 
@@ -121,13 +137,18 @@ class View:
             figure = area.shown
             if figure.lower is not None and figure.upper is not None:
                 bounds = self.words.interval(figure.lower, figure.upper, kpi.unit)
-                return self.words.texts["interval_n"].format(bounds=bounds, n=self.words.number(figure.n, decimals=0))
+                n = self.words.number(figure.n, decimals=0)
+                return str(self.words.texts["interval_n"].format(bounds=bounds, n=n))
         return None
 
     def reason(self, kpi: Kpi) -> str:
         """Why an indicator has no value, without the words that every reason begins with."""
         reason = kpi.row.get("missing_reason_sv") if self.words.language == "sv" else None
         return str(reason or kpi.row["value_status"]).removeprefix("no value yet: ")
+
+    def is_comparable(self, kpi: Kpi) -> bool:
+        """Whether a figure says something beside another place's: an amount grows with the place."""
+        return kpi.unit not in AMOUNTS
 
     def is_better(self, kpi: Kpi, change: float) -> bool | None:
         """Whether a change goes the wanted way; None where no way is wanted, or nothing changed."""
@@ -136,12 +157,22 @@ class View:
 
     def arrow(self, change: float, unit: str) -> str:
         """Up, down or level, as the written change says."""
-        written = self.words.change(change, unit)
+        written = self.words.change(change, "years" if unit == "date" else unit)
         return "↗" if written.startswith("+") else "↘" if written.startswith(MINUS) else "→"
+
+    def compared(self, kpi: Kpi, value: float) -> str:
+        """The figure of a group to compare with; a date as its year."""
+        return str(int(value)) if kpi.unit == "date" else self.words.number(value, kpi.unit)
+
+    def changed(self, kpi: Kpi, change: float) -> str:
+        """A change with its sign; that of a date in years."""
+        if kpi.unit != "date":
+            return self.words.change(change, kpi.unit)
+        return f"{self.words.change(change, 'years')} {self.words.texts['years']}"
 
     def spark(self, kpi: Kpi) -> Markup | None:
         """The small trend of an indicator's areas; None where no area has two values."""
-        areas = [area for area in kpi.areas.values() if len(area.observed) > 1]
+        areas = [area for area in kpi.of_kind(MUNICIPALITY, "federation", "catalogue") if len(area.observed) > 1]
         if not areas:
             return None
         title = self.words.texts["trend_of"].format(name=self.name(kpi))
@@ -155,12 +186,10 @@ class View:
         title = f"{self.name(kpi)}, {self.words.unit(kpi.unit)}"
         return self.chart("lines", kpi.id, lambda: self._points(areas), title, self.words.texts["chart_see_table"])
 
-    def chart(
-        self, kind: str, key: str, points: Callable[[], Points], title: str, description: str = ""
-    ) -> Markup:
+    def chart(self, kind: str, key: str, points: Callable[[], Points], title: str, description: str = "") -> Markup:
         """A chart as an element with an id of its own on the page."""
         self._ids += 1
-        drawing = self._gallery.drawing(kind, key, points, self.words.language)
+        drawing = self._gallery.drawing(kind, key, points, self.words)
         return drawing.titled(f"c{self._ids}", title, description)
 
     def _points(self, areas: Sequence[Area]) -> Points:
@@ -194,7 +223,8 @@ class View:
 
     def explanation(self, kpi: Kpi) -> str | None:
         """What the indicator says, in plain words."""
-        return kpi.row.get(f"explanation_{self.words.language}")
+        explanation = kpi.row.get(f"explanation_{self.words.language}")
+        return str(explanation) if explanation else None
 
     def place(self, area: Area) -> str:
         """Where a sensor or station is; its id where nobody has said."""
@@ -206,9 +236,12 @@ class View:
 
     def sensor_reasons(self, status: Row) -> str:
         """Why a sensor needs attention, and since when."""
-        reasons = [self.words.of("sensor_reasons", reason) for reason in (status["reasons"] or "").split(", ") if reason]
-        since = f" ({self.words.date(status['since_date'], short=True)})" if status["since_date"] else ""
-        return ", ".join(reasons) + since
+        reasons = [
+            self.words.of("sensor_reasons", reason) for reason in (status["reasons"] or "").split(", ") if reason
+        ]
+        since = status["since_date"]
+        told = ", ".join(reasons)
+        return f"{told} {self.words.texts['since']} {self.words.date(since, short=True)}" if since else told
 
     def subgroup(self, kind: str, subgroup: str) -> str:
         """A subgroup of the survey in words."""
@@ -217,6 +250,19 @@ class View:
             return names.get(subgroup) or self.words.of("roles", subgroup)
         return self.words.of("roles", subgroup)
 
+    def definition(self, anchor: str) -> str:
+        """Where an indicator or a mart is defined."""
+        return f"{DEFINITIONS}#{anchor}" if anchor in self._defined else DEFINITIONS
+
+    @cached_property
+    def _defined(self) -> frozenset[str]:
+        return frozenset({kpi.id for kpi in self.kpis} | set(self.defined_marts))
+
+    @cached_property
+    def defined_marts(self) -> Sequence[str]:
+        """The marts whose columns are explained beside the indicators, of those that the release has."""
+        return [mart for mart in DEFINED_MARTS if self.columns(mart)]
+
     def file_beside(self, *names: str) -> str | None:
         """The first of these files that the release has beside the site, as seen from its Swedish pages."""
         return next((f"../{name}" for name in names if (self.draft.folder / name).is_file()), None)
@@ -224,7 +270,11 @@ class View:
     def columns(self, mart: str) -> Sequence[tuple[str, str]]:
         """The columns of a mart and what they mean in the language."""
         table = next((table for table in self.draft.tables if table.name == mart), None)
-        return [(column.name, in_language(column.comment, self.words.language)) for column in table.columns] if table else []
+        return (
+            [(column.name, in_language(column.comment, self.words.language)) for column in table.columns]
+            if table
+            else []
+        )
 
     def described(self, mart: str) -> str:
         """What a mart holds, in the language."""

@@ -26,6 +26,7 @@ DECIMALS = {
     "ratio+state": 2,
     "count": 0,
     "days": 0,
+    "years": 0,
     "0-100": 0,
     "cars/point": 1,
     "m/inh": 1,

@@ -1,4 +1,4 @@
-"""Write the site into a release: every page in Swedish at the top and in English under ``en/``, with style and script."""
+"""Write the site into a release: pages in Swedish at the top and in English under ``en/``, with style and script."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _write_language(view: View, settings: SiteSettings, site: Path) -> list[Path
         "words": view.words,
         "t": view.words.texts,
         "language": language,
-        "site_title": settings.title[language],
+        "site_title": settings.title["en" if language == "en" else "sv"],
         "root": root,
         "published_at": view.draft.published_at,
         "docs": {name: root + path for name, path in DOCS.items() if (site / path).is_file()},

@@ -73,6 +73,20 @@ def test_the_survey_has_its_published_totals(
     ) == [(41, *published)]
 
 
+def test_the_page_is_published_with_the_marts_and_misses_none(first_night: Platform) -> None:
+    site = first_night.data / "published" / "site"
+    pages = {path.name for path in site.glob("*.html")}
+    assert {"index.html", "kommun-nassjo.html", "sno-nassjo-snow-01.html", "enkat.html"} <= pages
+    assert pages == {path.name for path in site.glob("en/*.html")}
+    for path in site.glob("**/*.html"):
+        if "docs" not in path.parts:
+            html = path.read_text(encoding="utf-8")
+            assert "Uppgifter saknas." not in html and "Data are missing." not in html, path
+            assert len(html) < 400_000, path
+    assert "108\u202f543" in (site / "kommun-nassjo.html").read_text(encoding="utf-8")
+    assert 'href="docs/dictionary/index.html"' in (site / "index.html").read_text(encoding="utf-8")
+
+
 def test_the_catalogue_has_its_nine_solutions(first_night: Platform) -> None:
     stages = first_night.query("SELECT stage, count(*) FROM kpi_twin__solution GROUP BY stage ORDER BY stage")
     assert sum(count for _, count in stages) == 9

@@ -79,10 +79,35 @@
     show();
   }
 
+  // Where a chart of days is pointed at, the row of that day in the table below is told.
+  function tips(figure) {
+    var rows = Array.from(document.querySelectorAll("#" + figure.dataset.tip + " tbody tr")).reverse();
+    var plot = figure.querySelector(".chart .background");
+    var first = Date.parse(rows[0].dataset.day), last = Date.parse(rows[rows.length - 1].dataset.day);
+    var tip = document.createElement("p");
+    tip.className = "tip";
+    tip.hidden = true;
+    figure.append(tip);
+    figure.addEventListener("pointermove", function (event) {
+      var box = plot.getBoundingClientRect();
+      var share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+      var moment = first + share * (last - first);
+      var row = rows.reduce(function (near, other) {
+        return Math.abs(Date.parse(other.dataset.day) - moment) < Math.abs(Date.parse(near.dataset.day) - moment) ? other : near;
+      });
+      var low = row.cells[Number(figure.dataset.column)].textContent, high = row.cells[Number(figure.dataset.column) + 1].textContent;
+      tip.textContent = row.cells[0].textContent + ": " + (low === high ? low : low + "–" + high) + " " + figure.dataset.unit;
+      tip.style.left = 100 * (event.clientX - figure.getBoundingClientRect().left) / figure.clientWidth + "%";
+      tip.hidden = false;
+    });
+    figure.addEventListener("pointerleave", function () { tip.hidden = true; });
+  }
+
   document.addEventListener("DOMContentLoaded", function () {
     languageSwitch();
     themeSwitch();
     menu();
     document.querySelectorAll("[data-filters]").forEach(filters);
+    document.querySelectorAll("[data-tip]").forEach(tips);
   });
 })();

@@ -179,7 +179,7 @@ def test_the_publication_table_says_run_time_rows_checks_and_staleness(tmp_path:
         target,
         audit=audit,
         stale={"daily_snow": Staleness(since, ("smhi", "tts_hogland"))},
-        sources=[SourceState("smhi", "failed", since, NIGHT, "answered 503")],
+        sources=[SourceState("smhi", "failed", since, NIGHT, "answered 503", 10, 7, 3, 25, 1, 2)],
     )
 
     size = (target.published / "parquet" / "daily_snow.parquet").stat().st_size
@@ -194,7 +194,8 @@ def test_the_publication_table_says_run_time_rows_checks_and_staleness(tmp_path:
     assert ask(target.database, "from publication where mart = 'daily_snow'") == [
         ("1f6c2a9e-7f11", NIGHT, *vars(snow).values())
     ]
-    assert ask(target.database, "from publication_source") == [("smhi", "failed", since, NIGHT, "answered 503")]
+    told = ("smhi", "failed", since, NIGHT, "answered 503", 10, 7, 3, 25, 1, 2)
+    assert ask(target.database, "from publication_source") == [told]
     assert publication.total_bytes == sum(map(len, tree(target.published).values()))
 
 
@@ -206,7 +207,8 @@ def test_a_source_that_never_was_good_has_no_time(tmp_path: Path, target: Target
         sources=[SourceState("smhi", "failed", None, None)],
     )
     assert ask(target.database, "select is_stale, stale_since from publication where is_stale") == [(True, None)]
-    assert ask(target.database, "from publication_source") == [("smhi", "failed", None, None, None)]
+    columns = "source, status, last_good_at, rows_read, checks_passed"
+    assert ask(target.database, f"from publication_source select {columns}") == [("smhi", "failed", None, None, None)]
 
 
 def test_the_same_rows_in_another_order_are_no_change(tmp_path: Path, target: Target) -> None:

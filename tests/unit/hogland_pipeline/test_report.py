@@ -68,6 +68,14 @@ def test_a_good_night_in_full() -> None:
     assert "✗" not in text
 
 
+def test_a_night_names_the_page_that_people_read_where_there_is_one(tmp_path: Path) -> None:
+    night = replace(NIGHT, database=tmp_path / "hogland.duckdb")
+    assert "To read" not in printed(night)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").touch()
+    assert f"To read: open {tmp_path}/site/index.html in a browser" in printed(night)
+
+
 def test_a_quiet_night_says_that_no_number_changed() -> None:
     text = printed(replace(NIGHT, marts=[replace(MART, is_changed=False)]))
     assert "No number changed since the last publication." in text
