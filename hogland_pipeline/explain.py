@@ -27,6 +27,7 @@ SHOWN_COLUMNS: Mapping[str, str] = {
     "sensor_reading": "feed, sensor_id, quantity, observed_at, value, unit, quality, revision",
 }
 AREA_COLUMNS: Mapping[str, str] = {"indicator_value": "area_id", "sensor_reading": "sensor_id"}
+STEP = " ← "
 
 
 class NothingPublished(Exception):
@@ -52,7 +53,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One published value (a method and vintage) with its chain; the strings are ready to print."""
+    """One published value (a method and vintage) with its chain; the strings are ready to print.
+
+    ``models`` are those it came through, the mart first and the tables of the warehouse last.
+    """
 
     value: Mapping[str, Any]
     released: str
@@ -102,12 +106,12 @@ def _explanation(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> Explanation:
     own = [row for row in lineage if all(row[key] == value[key] for key in ("method_version", "source_vintage"))]
-    model = str(own[0]["dbt_model"]) if own else MART
+    models = str(own[0]["dbt_models"]).split(STEP) if own else [MART]
     return Explanation(
         value=value,
         released=f"{record['published_at']:%Y-%m-%d %H:%M}, run {record['run_id']}",
-        models=_models(manifest, model),
-        tests=_tests(manifest, (MART, model)),
+        models=models,
+        tests=_tests(manifest, models),
         audit=f"{record['checks_passed']} passed, {record['checks_warned']} warned, {record['checks_failed']} failed",
         origins=[_origin(row, value, landed, warehouse) for row in own if row["raw_table"]],
     )
@@ -153,31 +157,12 @@ def _raw_rows(row: Mapping[str, Any], value: Mapping[str, Any], warehouse: duckd
     parameters = [row["landing_id"], row["load_id"]]
     if table in AREA_COLUMNS:
         query += f" AND {AREA_COLUMNS[table]} = ?"
-        parameters.append(row["area_id"])
+        parameters.append(row["raw_area_id"])
     if table == "indicator_value":
         query += " AND concat(series_id, ' ', breakdown) = ? AND period::INTEGER BETWEEN ? AND ?"
         parameters += [row["raw_series"], value["period_start"].year, value["period_end"].year]
     rows = _records(warehouse, f"{query} ORDER BY ALL DESC LIMIT {SHOWN_ROWS}", parameters)
     return [", ".join(f"{name} {cell}" for name, cell in each.items() if cell is not None) for each in rows]
-
-
-def _models(manifest: Manifest, model: str) -> list[str]:
-    """Models between the mart and the raw tables, nearest first, and the tables."""
-    named = {str(node["name"]): str(node["unique_id"]) for node in manifest.built_nodes()}
-    waiting, seen = [named[model]] if model in named else [], dict[str, None]()
-    while waiting:
-        unique_id = waiting.pop(0)
-        if unique_id in seen:
-            continue
-        seen[unique_id] = None
-        if not unique_id.startswith("source."):
-            waiting += manifest.node(unique_id)["depends_on"].get("nodes", ())
-    return [MART, *(_short(unique_id) for unique_id in seen if not unique_id.startswith("seed."))]
-
-
-def _short(unique_id: str) -> str:
-    kind, *_, parent, name = unique_id.split(".")
-    return f"warehouse.{parent}.{name}" if kind == "source" else name
 
 
 def _tests(manifest: Manifest, models: Sequence[str]) -> list[str]:
@@ -223,7 +208,7 @@ def print_explanation(console: Console, explanation: Explanation) -> None:
     )
     mart = tree.add(f"mart {MART}, published {explanation.released}")
     mart.add(f"audit before publication: {explanation.audit}")
-    mart.add(f"dbt models: {' ← '.join(explanation.models)}")
+    mart.add(f"dbt models: {STEP.join(explanation.models)}")
     mart.add(f"dbt tests: {', '.join(explanation.tests)}")
     if not explanation.origins:
         tree.add("no raw row stands behind it")

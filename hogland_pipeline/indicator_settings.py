@@ -11,7 +11,7 @@ KpiId = Annotated[str, Field(pattern=r"^[NU]\d{5}$")]
 AreaId = Annotated[str, Field(pattern=r"^(\d{4}|G\d+)$")]
 Codes = Annotated[tuple[str, ...], Field(min_length=1)]
 
-INDICATOR_SOURCES = ("kolada", "kolada_series", "scb", "ned")
+INDICATOR_SOURCES = ("kolada", "kolada_series", "kolada_groups", "scb", "ned")
 
 
 class EmissionSettings(OriginSettings):
@@ -21,7 +21,8 @@ class EmissionSettings(OriginSettings):
 
 
 class KoladaSettings(OriginSettings):
-    """Kolada: ``kpis`` are the registered key figures with the unit that their title must end with."""
+    """Kolada: ``kpis`` are the registered key figures with the unit that their title must end with; of the groups among
+    the ``areas`` the members are read too."""
 
     kpis: Mapping[KpiId, str] = Field(min_length=1)
     areas: tuple[AreaId, ...] = Field(min_length=1)

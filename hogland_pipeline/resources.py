@@ -21,6 +21,7 @@ from hogland_pipeline.settings import (
 from hogland_pipeline.sources.emission_database import EmissionDatabase
 from hogland_pipeline.sources.indicators import MalformedAnswer
 from hogland_pipeline.sources.kolada import Kolada, KoladaSeries
+from hogland_pipeline.sources.kolada_groups import KoladaGroups
 from hogland_pipeline.sources.privacy import RespondentKey
 from hogland_pipeline.sources.scb_pxweb import ScbPxWeb, Table
 from hogland_pipeline.sources.survey import RespondentKeyChanged, SurveyExports
@@ -29,6 +30,7 @@ from hogland_pipeline.sources.survey_wave import InvalidWave, load_wave
 from hogland_pipeline.sources.uttc_catalogue import UttcCatalogue
 from hogland_pipeline.sources.uttc_pages import MalformedPage
 from hogland_pipeline.warehouse import (
+    AREA_GROUP,
     INDICATOR_SERIES,
     INDICATOR_VALUE,
     SENSOR_READING,
@@ -196,10 +198,12 @@ def _uttc_catalogue(settings: Settings) -> BoundSource:
 
 
 def _indicators(settings: Settings) -> Iterator[BoundSource]:
-    def bound(source: Source, place: OriginSettings, kind: str, description: str) -> BoundSource:
+    def bound(
+        source: Source, place: OriginSettings, kind: str, description: str, table: RawTable = INDICATOR_VALUE
+    ) -> BoundSource:
         return BoundSource(
             source,
-            INDICATOR_SERIES if isinstance(source, KoladaSeries) else INDICATOR_VALUE,
+            table,
             kind,
             description,
             settings.owner,
@@ -217,7 +221,12 @@ def _indicators(settings: Settings) -> Iterator[BoundSource]:
         figures = Kolada(_origin(kolada), kolada.kpis, kolada.areas, years, kolada.organisational_units)
         yield bound(figures, kolada, "json", "Key figures of municipalities from Kolada.")
         series = KoladaSeries(_origin(kolada), kolada.kpis)
-        yield bound(series, kolada, "json", "What Kolada calls its key figures, compared with the last run.")
+        told = "What Kolada calls its key figures, compared with the last run."
+        yield bound(series, kolada, "json", told, INDICATOR_SERIES)
+        groups = tuple(area for area in kolada.areas if area.startswith("G"))
+        if groups:
+            told = "Groups of municipalities in Kolada and their members, compared with the last run."
+            yield bound(KoladaGroups(_origin(kolada), groups), kolada, "json", told, AREA_GROUP)
     if scb:
         tables = tuple(Table(table.id, table.selection, table.units) for table in scb.tables)
         yield bound(ScbPxWeb(_origin(scb), tables), scb, "json", "Tables of Statistics Sweden (PxWeb).")

@@ -194,7 +194,24 @@ INDICATOR_SERIES = RawTable(
     suite="indicator_series",
 )
 
-RAW_TABLES = (SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, INDICATOR_VALUE, INDICATOR_SERIES)
+# Whom municipalities are compared with. A change of members is a revision.
+AREA_GROUP = RawTable(
+    name="area_group",
+    columns={
+        "source": "VARCHAR",
+        "group_id": "VARCHAR",
+        "title": "VARCHAR",
+        "members": "VARCHAR[]",
+        "received_at": "TIMESTAMPTZ",
+        "landing_id": "VARCHAR",
+    },
+    key=("source", "group_id"),
+    version=("title", "members"),
+    latest_by=("received_at",),
+    suite="area_group",
+)
+
+RAW_TABLES = (SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, INDICATOR_VALUE, INDICATOR_SERIES, AREA_GROUP)
 
 # Beside the data columns: where a candidate row stands in its landing file, and why it was refused if it was.
 CANDIDATE_COLUMNS = {"landing_row": "BIGINT", "reject_reason": "VARCHAR", "source_row": "VARCHAR"}

@@ -1,16 +1,16 @@
-"""Makes ``samples/ned`` and ``samples/kolada``. The same content every time.
+"""Makes ``samples/ned``, ``samples/kolada`` and ``samples/scb``. The same content every time.
 
     python samples/make_indicator_samples.py [folder]
 
 ``samples/ned`` holds published emissions, all of them from ``samples/published_emissions.csv``. ``samples/kolada`` has
-Kolada's shape, ids and areas; its values are made up (see samples/README.md).
+Kolada's shape, ids and areas, ``samples/scb`` Statistics Sweden's; their values are made up (see samples/README.md).
 """
 
 import csv
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,11 +24,29 @@ WORKBOOK: Final = "Lansrapport CO2 1990-2022.xlsx"
 SERIES: Final = {"GGT": ("ghg", "emissions_tonnes_co2e"), "CO2": ("co2", "emissions_tonnes_co2")}
 
 MUNICIPALITIES: Final = {"0604": 6_750, "0682": 31_600, "0684": 11_600, "0685": 27_500, "0686": 17_700}
+# The rest of the county, so that there is somebody to be compared with.
+NEIGHBOURS: Final = {
+    "0617": 9_300, "0642": 7_400, "0643": 12_900, "0662": 29_300, "0665": 14_900, "0680": 145_000, "0683": 34_800,
+    "0687": 18_900,
+}  # fmt: skip
+NAMES: Final = {
+    "0604": "Aneby", "0682": "Nässjö", "0684": "Sävsjö", "0685": "Vetlanda", "0686": "Eksjö", "0617": "Gnosjö",
+    "0642": "Mullsjö", "0643": "Habo", "0662": "Gislaved", "0665": "Vaggeryd", "0680": "Jönköping", "0683": "Värnamo",
+    "0687": "Tranås",
+}  # fmt: skip
 SIMILAR: Final = {"G37328": "0604", "G37357": "0686", "G37487": "0682", "G37538": "0684", "G37577": "0685"}
+SIMILAR_MEMBERS: Final = 7
 HOGLANDET: Final = "G168177"
 COUNTRY: Final = "0000"
 PAGE_SIZE: Final = 1000
 API: Final = "https://api.kolada.se/v3"
+SCB_TABLE: Final = "TAB3138"
+SCB_REGIONS: Final = {"00": "Riket", "06": "Jönköpings län"}
+SCB_YEARS: Final = range(2010, 2024)
+SCB_CONTENTS: Final = {
+    "NR0105AH": ("BRP, löpande priser, mnkr", "mnkr", 0),
+    "NR0105AI": ("BRP, volymutveckling i procent", "procent", 1),
+}
 
 
 @dataclass(frozen=True)
@@ -115,11 +133,19 @@ def main(folder: Path) -> None:
         _write_series(folder / "ned", vintage, substance, chosen)
     _write_workbook(folder / "ned" / WORKBOOK, [row for row in figures if row["sector"]])
     _write_json(folder / "kolada" / "kpi.json", _page([_metadata(kpi) for kpi in KPIS], len(KPIS), None))
+    groups = [_group(HOGLANDET, "Höglandskommunerna", MUNICIPALITIES)]
+    groups += [
+        _group(group, f"Liknande kommuner, övergripande, {NAMES[code]}, 2025", similar_to(code))
+        for group, code in SIMILAR.items()
+    ]
+    _write_json(folder / "kolada" / "municipality_groups.json", _page(groups, len(groups), None))
     rows = [row for kpi in KPIS for row in _data_rows(kpi)]
     for number, start in enumerate(range(0, len(rows), PAGE_SIZE), start=1):
         following = f"{API}/data/kpi?page={number + 1}&per_page={PAGE_SIZE}" if start + PAGE_SIZE < len(rows) else None
         page = _page(rows[start : start + PAGE_SIZE], len(rows), following)
         _write_json(folder / "kolada" / f"data-{number}.json", page)
+    (folder / "scb").mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "scb" / f"{SCB_TABLE}-1.json", _regional_accounts())
 
 
 def _years(row: dict[str, str]) -> list[tuple[str, str]]:
@@ -172,12 +198,24 @@ def _metadata(kpi: Kpi) -> dict[str, Any]:
     }
 
 
+def similar_to(code: str) -> list[str]:
+    """Made up: some of the other municipalities of the county. A municipality is no member of its own group."""
+    others = [other for other in (*MUNICIPALITIES, *NEIGHBOURS) if other != code]
+    return sorted(others, key=lambda other: _chance("similar", code, other))[:SIMILAR_MEMBERS]
+
+
+def _group(group: str, title: str, members: Iterable[str]) -> dict[str, Any]:
+    listed = [{"member_id": code, "member_title": NAMES[code]} for code in sorted(members)]
+    return {"id": group, "title": title, "members": listed}
+
+
 def _data_rows(kpi: Kpi) -> Iterator[dict[str, Any]]:
+    memberships = {HOGLANDET: list(MUNICIPALITIES)} | {group: similar_to(code) for group, code in SIMILAR.items()}
     for year in range(kpi.last_year, kpi.first_year - 1, -kpi.every):
-        own = {area: _invented(kpi, area, year) for area in MUNICIPALITIES}
-        everybody = {code: own[code] for code in own if (kpi.id, code, year) not in STATUSES}
-        groups = {HOGLANDET: round(sum(everybody.values()) / len(everybody), max(kpi.decimals, 1))}
-        groups |= {group: _invented(kpi, group, year) for group in SIMILAR}
+        own = {area: _invented(kpi, area, year) for area in (*MUNICIPALITIES, *NEIGHBOURS)}
+        empty = {area for kpi_id, area, of_year in {*STATUSES, *DELETED} if (kpi_id, of_year) == (kpi.id, year)}
+        known = {area: value for area, value in own.items() if area not in empty}
+        groups = {group: _mean(known, members, kpi) for group, members in memberships.items()}
         for area, value in {COUNTRY: _invented(kpi, COUNTRY, year), **own, **groups}.items():
             yield {
                 "kpi": kpi.id,
@@ -187,13 +225,19 @@ def _data_rows(kpi: Kpi) -> Iterator[dict[str, Any]]:
             }
 
 
+def _mean(known: dict[str, float], members: list[str], kpi: Kpi) -> float:
+    """Unweighted, of the members that have a value, as Kolada's groups are."""
+    values = [known[code] for code in members if code in known]
+    return round(sum(values) / len(values), max(kpi.decimals, 1))
+
+
 def _value(kpi: Kpi, area: str, year: int, gender: str, value: float) -> dict[str, Any]:
     status = STATUSES.get((kpi.id, area, year), "")
     share = {"T": 1.0, "K": 0.49, "M": 0.51}[gender] if kpi.id in COUNTS else {"T": 1.0, "K": 1.02, "M": 0.98}[gender]
     number = round(value * share, max(kpi.decimals, 1) if area[0] == "G" else kpi.decimals)
     return {
         "gender": gender,
-        "count": 1 if area[0] != "G" else 5,
+        "count": 1 if area[0] != "G" else 5 if area == HOGLANDET else SIMILAR_MEMBERS,
         "status": status,
         "value": None if status else number,
         "isdeleted": (kpi.id, area, year) in DELETED,
@@ -202,11 +246,49 @@ def _value(kpi: Kpi, area: str, year: int, gender: str, value: float) -> dict[st
 
 def _invented(kpi: Kpi, area: str, year: int) -> float:
     """A level that differs by area, a steady change by year and a small wobble; the same in every run."""
-    size = MUNICIPALITIES.get(SIMILAR.get(area, area), 10_500_000) if kpi.id in COUNTS else 1
+    size = (MUNICIPALITIES | NEIGHBOURS).get(area, 10_500_000) if kpi.id in COUNTS else 1
     place = 1 if kpi.id == "N01951" else 0.85 + 0.3 * _chance(kpi.id, area)
     wobble = 1 + (0.004 if kpi.id in COUNTS else 0.02) * (_chance(kpi.id, area, str(year)) - 0.5)
     value = kpi.level * size * place * wobble * (1 + kpi.change) ** (year - 2022)
     return round(value if kpi.ceiling is None else min(value, kpi.ceiling), kpi.decimals)
+
+
+def _regional_accounts() -> dict[str, Any]:
+    """JSON-stat 2.0 as the API sends it: gross regional product in current prices, and its change in volume."""
+    contents = {code: text for code, (text, _, _) in SCB_CONTENTS.items()}
+    names = {"Region": SCB_REGIONS, "ContentsCode": contents, "Tid": {str(year): str(year) for year in SCB_YEARS}}
+    labels = {"Region": "region", "ContentsCode": "tabellinnehåll", "Tid": "år"}
+    dimension: dict[str, Any] = {
+        name: {
+            "label": labels[name],
+            "category": {"index": {code: place for place, code in enumerate(codes)}, "label": codes},
+        }
+        for name, codes in names.items()
+    }
+    units = {code: {"base": unit, "decimals": decimals} for code, (_, unit, decimals) in SCB_CONTENTS.items()}
+    dimension["ContentsCode"]["category"]["unit"] = units
+    return {
+        "version": "2.0",
+        "class": "dataset",
+        "label": "Bruttoregionprodukt (BRP), sysselsatta och löner (ENS2010) efter region (NUTS1-3), påhittade värden",
+        "source": "SCB",
+        "updated": "2024-12-12T07:00:00Z",
+        "role": {"time": ["Tid"], "geo": ["Region"], "metric": ["ContentsCode"]},
+        "id": list(names),
+        "size": [len(codes) for codes in names.values()],
+        "dimension": dimension,
+        "value": [*_invented_accounts("00", 3_600_000), *_invented_accounts("06", 113_000)],
+    }
+
+
+def _invented_accounts(region: str, amount: float) -> list[float]:
+    """Amounts of the years, then the changes in volume that lead from one to the next with the changes in price."""
+    volumes = [round(1.9 + 3.2 * (_chance("volume", region, str(year)) - 0.5), 1) for year in SCB_YEARS]
+    amounts = [amount]
+    for year, volume in list(zip(SCB_YEARS, volumes, strict=True))[1:]:
+        price = 1.6 + 1.2 * _chance("price", str(year)) + (3.5 if year == 2022 else 0)
+        amounts.append(amounts[-1] * (1 + volume / 100) * (1 + price / 100))
+    return [*map(round, amounts), *volumes]
 
 
 def _chance(*words: str) -> float:

@@ -16,7 +16,8 @@ def as_json(content: Any) -> Answer:
 
 @dataclass
 class KoladaServer:
-    """Metadata by id and rows; refuses segments of more than 25 ids and pages of more than 5000 rows.
+    """Metadata by id, groups with their members, and rows; refuses segments of more than 25 ids and pages of more than
+    5000 rows.
 
     ``next_name`` is the field with the next page; ``lost_rows`` are left out of the last page of data though
     they count; ``busy`` answers come first, with 429.
@@ -30,6 +31,7 @@ class KoladaServer:
     lost_rows: int = 0
     busy: int = 0
     published: str = "2025-10-15"
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Answer:
@@ -43,6 +45,9 @@ class KoladaServer:
         if segments[:2] == ["v3", "kpi"]:
             asked = segments[2].split(",")
             return self._page(request, [self._metadata(kpi) for kpi in asked if kpi in self.titles])
+        if segments[:2] == ["v3", "municipality_groups"]:
+            listed = [group for group in segments[2].split(",") if group in self.groups]
+            return self._page(request, [kolada_group(group, self.groups[group]) for group in listed])
         _, kind, _, kpis, area_kind, areas, _, years = segments
         assert (kind, area_kind) in {("data", "municipality"), ("oudata", "ou")}
         chosen = [
@@ -82,6 +87,12 @@ def kolada_row(kpi: str, area: str, period: int, value: float | None = 1.0, **gi
     """One row of data, for a municipality or group, total only."""
     figure = {"gender": "T", "count": 1, "status": "", "value": value, "isdeleted": False} | given
     return {"kpi": kpi, "municipality": area, "period": period, "values": [figure]}
+
+
+def kolada_group(group: str, members: Sequence[str]) -> dict[str, Any]:
+    """A group of municipalities with its members."""
+    listed = [{"member_id": code, "member_title": f"Kommun {code}"} for code in members]
+    return {"id": group, "title": f"Liknande kommuner {group}", "members": listed}
 
 
 @dataclass

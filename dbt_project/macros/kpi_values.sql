@@ -1,7 +1,7 @@
 {#
     The end of every int_kpi_value__<domain>: CTEs with values become rows of fct_kpi_value.
 
-    `parts` are names of CTEs. A part has kpi_id, area_type, area_id, period, period_start, period_end, value, n,
+    `parts` are names of CTEs, each with the models that it reads, for lineage. A part has kpi_id, area_type, area_id, period, period_start, period_end, value, n,
     completeness, value_status, source_vintage and loaded_at, and of the other columns those that it needs, in any order.
     Unit, method and source are the registry's unless the part says its own. A value is valid from the day its vintage was
     released (else loaded) until the next vintage of it is; a part whose vintages end together says so in valid_to_date.
@@ -22,11 +22,15 @@ kpi_values as (
         null::varchar as method_version,
         null::varchar as source,
         null::date as valid_from_date,
-        null::date as valid_to_date
+        null::date as valid_to_date,
+        null::varchar[] as read_models
     where false
-    {% for part in parts %}
+    {% for part, models in parts.items() %}
     union all by name
-    select * from {{ part }}
+    select
+        *,
+        {{ models }} as read_models
+    from {{ part }}
     {% endfor %}
 ),
 
@@ -81,7 +85,8 @@ final as (
         valid_from_date,
         valid_to_date,
         valid_to_date is null as is_latest,
-        loaded_at
+        loaded_at,
+        read_models
     from dated
 )
 

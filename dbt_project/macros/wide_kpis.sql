@@ -1,10 +1,10 @@
 {#
     A wide mart for BI: one row per municipality, period and interval in which the row was the latest, a column per
     indicator. `columns` maps an indicator to [column name, expression of value or value_text], `words` an indicator to the
-    column of its value in words. `periods` is what a period must look like. Of several methods the registry's is taken,
+    column of its value in words, and `more` any other column to [indicator, expression]. `periods` is what a period must look like. Of several methods the registry's is taken,
     else the one that became valid last.
 #}
-{% macro wide_kpis(columns, periods, words={}) -%}
+{% macro wide_kpis(columns, periods, words={}, more={}) -%}
 with kpi_values as (
     select * from {{ ref('fct_kpi_value') }}
     where
@@ -74,6 +74,9 @@ final as (
         {% endfor %}
         {% for kpi_id, column in words.items() %}
         max(value_text) filter (valid_values.kpi_id = '{{ kpi_id }}') as {{ column }},
+        {% endfor %}
+        {% for column, (kpi_id, expression) in more.items() %}
+        max({{ expression }}) filter (valid_values.kpi_id = '{{ kpi_id }}') as {{ column }},
         {% endfor %}
         string_agg(
             concat(valid_values.kpi_id, ': ', valid_values.value_status), '; ' order by valid_values.kpi_id

@@ -1,8 +1,8 @@
 """What the sources of public indicators share: the rows they become, and the words those rows may hold.
 
-A figure is one row of ``INDICATOR_VALUE_SCHEMA``; what a series is called, one of ``INDICATOR_SERIES_SCHEMA``. Missing,
-suppressed and confidential are three different things, and none of them is 0: such rows have no value, and
-``value_status`` says why.
+A figure is one row of ``INDICATOR_VALUE_SCHEMA``; what a series is called, one of ``INDICATOR_SERIES_SCHEMA``; a group
+of municipalities, one of ``AREA_GROUP_SCHEMA``. Missing, suppressed and confidential are three different things, and
+none of them is 0: such rows have no value, and ``value_status`` says why.
 """
 
 import json
@@ -48,6 +48,18 @@ INDICATOR_SERIES_SCHEMA: Final = pa.schema(
         ("unit", pa.string()),
         ("description", pa.string()),
         ("is_withdrawn", pa.bool_()),
+        ("received_at", UTC_TIMESTAMP),
+        ("landing_id", pa.string()),
+        *_CANDIDATE_FIELDS,
+    ]
+)
+
+AREA_GROUP_SCHEMA: Final = pa.schema(
+    [
+        ("source", pa.string()),
+        ("group_id", pa.string()),
+        ("title", pa.string()),
+        ("members", pa.list_(pa.string())),
         ("received_at", UTC_TIMESTAMP),
         ("landing_id", pa.string()),
         *_CANDIDATE_FIELDS,

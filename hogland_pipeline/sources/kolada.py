@@ -1,10 +1,11 @@
 """Kolada (RKA): key figures of municipalities and groups, and what the key figures are called.
 
 A snapshot is one landing file: the metadata of the registered key figures and every page of their data, a line each.
-Two sources read Kolada, ``kolada`` the figures and ``kolada_series`` the names. A figure's vintage is the day Kolada
-published the key figure, so that an unchanged publication stays one vintage and a correction inside it is a revision.
-Kolada states units at the end of titles only ("Invånare totalt, antal"): figures in another unit than the registered
-one are refused. Source: Kolada, free use; own calculations must not cite Kolada as the source of their result.
+Three sources read Kolada: ``kolada`` the figures, ``kolada_series`` the names and ``kolada_groups`` (in its own module)
+who is in a group. A figure's vintage is the day Kolada published the key figure, so that an unchanged publication stays
+one vintage and a correction inside it is a revision. Kolada states units at the end of titles only ("Invånare totalt,
+antal"): figures in another unit than the registered one are refused. Source: Kolada, free use; own calculations must
+not cite Kolada as the source of their result.
 """
 
 import hashlib
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 
@@ -24,17 +24,19 @@ from hogland_pipeline.sources.indicators import (
     MISSING,
     OBSERVED,
     SUPPRESSED,
-    Answer,
-    as_lines,
 )
 from hogland_pipeline.sources.kolada_pages import (
     DATA,
+    GROUPS,
+    LINES,
     METADATA,
     UNIT_DATA,
     data_paths,
-    fetch_pages,
+    group_members,
+    land_answers,
     metadata_paths,
-    saved_pages,
+    query_lines,
+    read_answers,
 )
 from sensors_ingest import http
 from sensors_ingest.landing import LandedFile, Landing
@@ -64,27 +66,10 @@ class _Registered:
         register = ",".join(f"{kpi}={unit}" for kpi, unit in sorted(self.kpis.items()))
         return f"1-{hashlib.sha256(register.encode()).hexdigest()[:8]}"
 
-    def _answers(self, name: str, kind: str, paths: Sequence[str]) -> list[Answer]:
-        match self.origin:
-            case http.Folder():
-                found = list(saved_pages(name, http.folder_path(name, self.origin), kind))
-            case http.HttpOrigin():
-                found = list(fetch_pages(name, self.origin, paths))
-        return found
-
-    def _land(self, landing: Landing, name: str, answers: Sequence[Answer]) -> LandedFile:
-        if not answers:
-            raise http.SourceUnreachable(name, self._address, "there are no answers of Kolada")
-        return landing.write(name, as_lines(answers), address=self._address, suffix="ndjson")
-
-    @property
-    def _address(self) -> str:
-        return self.origin.path.name if isinstance(self.origin, http.Folder) else http.without_secrets(self.origin.url)
-
 
 @dataclass(frozen=True)
 class Kolada(_Registered):
-    """Figures of ``kpis`` in ``areas`` (municipalities, the country 0000, groups G…) and organisational units."""
+    """Figures of ``kpis`` in ``areas`` (municipalities, the country 0000, groups G… with their members) and units."""
 
     areas: tuple[str, ...]
     years: tuple[int, ...]
@@ -96,17 +81,28 @@ class Kolada(_Registered):
         kpis = tuple(self.kpis)
         requests = {
             METADATA: list(metadata_paths(kpis)),
-            DATA: list(data_paths(DATA, kpis, "municipality", self.areas, self.years)),
+            DATA: list(data_paths(DATA, kpis, "municipality", self._areas_and_members(), self.years)),
             UNIT_DATA: list(data_paths(UNIT_DATA, kpis, "ou", self.organisational_units, self.years)),
         }
-        answers = [answer for kind, paths in requests.items() for answer in self._answers(self.name, kind, paths)]
-        return [self._land(landing, self.name, answers)]
+        answers = [
+            answer for kind, paths in requests.items() for answer in read_answers(self.name, self.origin, kind, paths)
+        ]
+        return [land_answers(landing, self.name, self.origin, answers)]
+
+    def _areas_and_members(self) -> tuple[str, ...]:
+        """The areas, and the members of the groups among them: a group can only be compared with by their figures."""
+        groups = [area for area in self.areas if area.startswith("G")]
+        if isinstance(self.origin, http.Folder) or not groups:
+            return self.areas
+        answers = read_answers(self.name, self.origin, GROUPS, list(metadata_paths(groups, GROUPS)))
+        members = (member for answer in answers for member in group_members(answer))
+        return tuple(dict.fromkeys((*self.areas, *members)))
 
     def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Figures as ``INDICATOR_VALUE_SCHEMA``, rejects among them."""
         for file in files:
             content = landing.read(file)
-            figures, units = _query(_FIGURES, content), _registered(self.kpis, _query(_TITLES, content))
+            figures, units = query_lines(_FIGURES, content), _registered(self.kpis, query_lines(_TITLES, content))
             # A saved extract may hold more key figures than are registered; they stay in landing.
             yield from _complete_figures(
                 file, figures.join(units.drop("landing_row"), on="series_id", how="inner")
@@ -121,13 +117,13 @@ class KoladaSeries(_Registered):
 
     def fetch(self, landing: Landing, days: Sequence[date] = ()) -> list[LandedFile]:
         """Land the metadata. Raises ``SourceUnreachable``; then nothing lands."""
-        answers = self._answers(self.name, METADATA, list(metadata_paths(tuple(self.kpis))))
-        return [self._land(landing, self.name, answers)]
+        answers = read_answers(self.name, self.origin, METADATA, list(metadata_paths(tuple(self.kpis))))
+        return [land_answers(landing, self.name, self.origin, answers)]
 
     def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
         """One row a registered key figure as ``INDICATOR_SERIES_SCHEMA``."""
         for file in files:
-            told = _registered(self.kpis, _query(_TITLES, landing.read(file)))
+            told = _registered(self.kpis, query_lines(_TITLES, landing.read(file)))
             series = told.with_columns(
                 pl.lit(KOLADA).alias("source"),
                 pl.col("told_unit").alias("unit"),
@@ -142,16 +138,8 @@ class KoladaSeries(_Registered):
             yield from table.cast(INDICATOR_SERIES_SCHEMA).to_batches()
 
 
-# The lines of a snapshot: its address says whether it is metadata or data.
-_LINES: Final = """
-    WITH line AS (
-        SELECT row_number() OVER () AS landing_row, json_extract_string(line, '$.address') AS address,
-               json_extract_string(line, '$.body')::JSON AS body
-        FROM (SELECT unnest(string_split(rtrim($content, chr(10)), chr(10))) AS line)
-    )
-"""
 _TITLES: Final = f"""
-    {_LINES},
+    {LINES},
     kpi AS (
         SELECT landing_row, unnest(json_transform(body, '{{"values": [{{"id": "VARCHAR", "title": "VARCHAR",
                "description": "VARCHAR", "publication_date": "VARCHAR"}}]}}').values) AS said
@@ -163,7 +151,7 @@ _TITLES: Final = f"""
     FROM kpi WHERE said.id IS NOT NULL GROUP BY said.id
 """  # noqa: S608 - constants
 _FIGURES: Final = f"""
-    {_LINES},
+    {LINES},
     observation AS (
         SELECT landing_row, unnest(json_transform(body, '{{"values": [{{"kpi": "VARCHAR", "municipality": "VARCHAR",
                "ou": "VARCHAR", "period": "VARCHAR", "values": [{{"gender": "VARCHAR", "status": "VARCHAR",
@@ -175,11 +163,6 @@ _FIGURES: Final = f"""
            coalesce(figure.isdeleted, false) AS is_deleted
     FROM (SELECT *, unnest(said.values) AS figure FROM observation)
 """  # noqa: S608 - constants
-
-
-def _query(sql: str, content: bytes) -> pl.DataFrame:
-    with duckdb.connect() as connection:
-        return pl.DataFrame(connection.execute(sql, {"content": content.decode()}).to_arrow_table())
 
 
 def _registered(kpis: Mapping[str, str], titles: pl.DataFrame) -> pl.DataFrame:

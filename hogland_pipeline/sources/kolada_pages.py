@@ -1,4 +1,4 @@
-"""Kolada's API v3: asking in segments, following its pages on its own site only, and noticing what was cut off."""
+"""Kolada's API v3: asking in segments, following its pages on its own site only, noticing what was cut off."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,21 +7,34 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from hogland_pipeline.sources.indicators import Answer, MalformedAnswer, json_object
+import duckdb
+import polars as pl
+
+from hogland_pipeline.sources.indicators import Answer, MalformedAnswer, as_lines, json_object
 from sensors_ingest import http
+from sensors_ingest.landing import LandedFile, Landing
 
 API_PATH: Final = "/v3/"
 IDS_PER_SEGMENT: Final = 25
 ROWS_PER_PAGE: Final = 5000
 MOST_PAGES: Final = 1000
 
-METADATA, DATA, UNIT_DATA = "kpi", "data", "oudata"
+METADATA, DATA, UNIT_DATA, GROUPS = "kpi", "data", "oudata", "municipality_groups"
+
+# The lines of a snapshot, as a CTE: its address says what an answer is of.
+LINES: Final = """
+    WITH line AS (
+        SELECT row_number() OVER () AS landing_row, json_extract_string(line, '$.address') AS address,
+               json_extract_string(line, '$.body')::JSON AS body
+        FROM (SELECT unnest(string_split(rtrim($content, chr(10)), chr(10))) AS line)
+    )
+"""
 
 
-def metadata_paths(kpis: Sequence[str]) -> Iterator[str]:
-    """Paths below the API's root for the metadata of key figures."""
-    for ids in _segments(kpis):
-        yield f"{METADATA}/{ids}"
+def metadata_paths(ids: Sequence[str], kind: str = METADATA) -> Iterator[str]:
+    """Paths below the API's root for the metadata of key figures, or of another ``kind``."""
+    for segment in _segments(ids):
+        yield f"{kind}/{segment}"
 
 
 def data_paths(
@@ -35,6 +48,35 @@ def data_paths(
 
 def _segments(ids: Sequence[str]) -> list[str]:
     return [",".join(ids[start : start + IDS_PER_SEGMENT]) for start in range(0, len(ids), IDS_PER_SEGMENT)]
+
+
+def read_answers(source: str, origin: http.Origin, kind: str, paths: Sequence[str]) -> list[Answer]:
+    """Every page of the ``paths`` from Kolada, or what is saved of ``kind``. Raises ``SourceUnreachable``."""
+    match origin:
+        case http.Folder():
+            return list(saved_pages(source, http.folder_path(source, origin), kind))
+        case http.HttpOrigin():
+            return list(fetch_pages(source, origin, paths))
+
+
+def group_members(answer: Answer) -> list[str]:
+    """Codes of the members of every group in an answer of ``GROUPS``."""
+    groups = json_object(answer)["values"]
+    return [str(member["member_id"]) for group in groups for member in group.get("members") or ()]
+
+
+def land_answers(landing: Landing, source: str, origin: http.Origin, answers: Sequence[Answer]) -> LandedFile:
+    """One snapshot, a line an answer. Raises ``SourceUnreachable`` when there is none."""
+    address = origin.path.name if isinstance(origin, http.Folder) else http.without_secrets(origin.url)
+    if not answers:
+        raise http.SourceUnreachable(source, address, "there are no answers of Kolada")
+    return landing.write(source, as_lines(answers), address=address, suffix="ndjson")
+
+
+def query_lines(sql: str, content: bytes) -> pl.DataFrame:
+    """What a query that begins with ``LINES`` gives on a landed snapshot."""
+    with duckdb.connect() as connection:
+        return pl.DataFrame(connection.execute(sql, {"content": content.decode()}).to_arrow_table())
 
 
 def fetch_pages(source: str, origin: http.HttpOrigin, paths: Sequence[str]) -> Iterator[Answer]:

@@ -45,6 +45,10 @@ create table raw.indicator_series (
     source varchar, series_id varchar, title varchar, unit varchar, description varchar, is_withdrawn boolean,
     received_at timestamptz, landing_id varchar, ingested_at timestamptz, revision integer, load_id bigint
 );
+create table raw.area_group (
+    source varchar, group_id varchar, title varchar, members varchar[], received_at timestamptz, landing_id varchar,
+    ingested_at timestamptz, revision integer, load_id bigint
+);
 create table ops.load (
     load_id bigint, source varchar, table_name varchar, run_id varchar, landing_day date, started_at timestamptz,
     finished_at timestamptz, status varchar, rows_staged bigint, rows_inserted bigint, rows_revised bigint,

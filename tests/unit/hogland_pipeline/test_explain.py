@@ -20,18 +20,6 @@ AT = "timestamptz '2026-06-30 12:00:00+00'"
 MANIFEST = Manifest(
     {
         "nodes": {
-            "model.hogland.int_kpi_value__climate": {
-                "unique_id": "model.hogland.int_kpi_value__climate",
-                "name": "int_kpi_value__climate",
-                "resource_type": "model",
-                "depends_on": {"nodes": ["source.hogland.raw.indicator_value", "seed.hogland.kpi_definitions"]},
-            },
-            "seed.hogland.kpi_definitions": {
-                "unique_id": "seed.hogland.kpi_definitions",
-                "name": "kpi_definitions",
-                "resource_type": "seed",
-                "depends_on": {"macros": []},
-            },
             "test.hogland.kpi_period_starts_before_it_ends.1": {
                 "name": "kpi_period_starts_before_it_ends",
                 "resource_type": "test",
@@ -72,7 +60,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
             " 'no value yet: no DiMiOS delivery received')) as kpis(kpi_id, value_status);"
             "create table kpi_lineage as select 'ghg_total' as kpi_id, '0682' as area_id, '2024' as period,"
             " 'ned-v1' as method_version, '2026-06' as source_vintage, 'int_kpi_value__climate' as dbt_model,"
-            " 'indicator_value' as raw_table, 'GGT total' as raw_series,"
+            " 'fct_kpi_value ← int_kpi_value__climate ← warehouse.raw.indicator_value' as dbt_models,"
+            " 'indicator_value' as raw_table, 'GGT total' as raw_series, '0682' as raw_area_id,"
             " 1 as raw_rows, 7 as load_id, 'emissions' as load_source, 'r1' as run_id,"
             f" {AT} as loaded_at, '{file.landing_id}' as landing_id;"
             f"create table publication as select 'fct_kpi_value' as mart, {AT} as published_at, 'r2' as run_id,"

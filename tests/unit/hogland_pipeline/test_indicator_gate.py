@@ -11,7 +11,8 @@ from hogland_pipeline.loads import files_to_load
 from hogland_pipeline.resources import Source
 from hogland_pipeline.sources.emission_database import EmissionDatabase
 from hogland_pipeline.sources.kolada import Kolada, KoladaSeries
-from hogland_pipeline.warehouse import INDICATOR_SERIES, INDICATOR_VALUE, Warehouse
+from hogland_pipeline.sources.kolada_groups import KoladaGroups
+from hogland_pipeline.warehouse import AREA_GROUP, INDICATOR_SERIES, INDICATOR_VALUE, Warehouse
 from sensors_ingest.http import Folder, HttpOrigin
 from sensors_ingest.landing import Landing
 from tests.servers import serve
@@ -21,6 +22,8 @@ FIVE = ("Aneby", "Nässjö", "Sävsjö", "Vetlanda", "Eksjö")
 TITLES = {"N01951": "Invånare totalt, antal", "N07945": "Elbilar i trafik, andel (%)"}
 KPIS = {"N01951": "antal", "N07945": "andel (%)"}
 CODES = ("0604", "0682", "0684", "0685", "0686")
+
+TABLES = {"kolada_series": INDICATOR_SERIES, "kolada_groups": AREA_GROUP}
 
 Run = Callable[[Source], Load]
 
@@ -36,7 +39,7 @@ def run(tmp_path: Path, warehouse: Warehouse) -> Run:
     landing = Landing(tmp_path / "landing")
 
     def night(source: Source) -> Load:
-        table = INDICATOR_SERIES if isinstance(source, KoladaSeries) else INDICATOR_VALUE
+        table = TABLES.get(source.name, INDICATOR_VALUE)
         landed = source.fetch(landing, [])
         files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
         candidate = tmp_path / "candidate.parquet"
@@ -171,3 +174,34 @@ def test_a_renamed_or_withdrawn_key_figure_is_a_visible_warning(
     assert (load.status, load.revised) == ("passed", 1)
     assert failed(load) == dict.fromkeys(checks, "warning")
     assert query(warehouse, "SELECT title FROM raw.indicator_series_history") == [(TITLES["N01951"],)]
+
+
+def groups(run: Run, listed: Mapping[str, Sequence[str]]) -> Load:
+    with serve(KoladaServer({}, groups=listed)) as url:
+        return run(KoladaGroups(HttpOrigin(url), ("G168177", "G37487", "G37577")))
+
+
+GROUPS = {"G168177": CODES, "G37487": ("0617", "0642"), "G37577": ("0683",)}
+
+
+def test_new_members_of_a_group_are_loaded_and_shown_and_the_old_ones_kept(run: Run, warehouse: Warehouse) -> None:
+    assert failed(groups(run, GROUPS)) == {}
+    assert groups(run, GROUPS).revised == 0
+    load = groups(run, GROUPS | {"G37487": ("0642", "0687")})
+    assert (load.revised, failed(load)) == (1, {"members_are_those_of_the_last_run": "warning"})
+    sql = "SELECT members FROM raw.area_group{} WHERE group_id = 'G37487'"
+    assert query(warehouse, sql.format("")) == [(["0642", "0687"],)]
+    assert query(warehouse, sql.format("_history")) == [(["0617", "0642"],)]
+
+
+def test_a_group_that_is_no_longer_listed_keeps_its_last_members(run: Run, warehouse: Warehouse) -> None:
+    groups(run, GROUPS)
+    load = groups(run, {group: members for group, members in GROUPS.items() if group != "G37487"})
+    assert (load.status, load.quarantined, failed(load)) == ("passed", 1, {"payload_is_decoded": "error"})
+    assert query(warehouse, "SELECT source_row, reason FROM quarantine.area_group")[0][0] == "G37487"
+    assert query(warehouse, "SELECT count(*) FROM raw.area_group") == [(3,)]
+
+
+def test_a_member_without_its_leading_zero_waits_in_quarantine(run: Run, warehouse: Warehouse) -> None:
+    load = groups(run, GROUPS | {"G37487": ("617", "0642")})
+    assert (load.quarantined, failed(load)) == (1, {"group_has_members_with_municipality_codes": "error"})

@@ -29,7 +29,7 @@ def load(folder: Path, sections: str) -> Settings:
 
 def test_every_indicator_source_is_optional(tmp_path: Path) -> None:
     names = {bound.source.name for bound in bind_sources(load(tmp_path, ""))}
-    assert not names & {"ned", "kolada", "kolada_series", "scb"}
+    assert not names & {"ned", "kolada", "kolada_series", "kolada_groups", "scb"}
 
 
 def test_kolada_is_asked_up_to_this_year(tmp_path: Path) -> None:
@@ -38,6 +38,14 @@ def test_kolada_is_asked_up_to_this_year(tmp_path: Path) -> None:
     assert settings.today() == date(2026, 2, 1)
     assert kolada.years == (2024, 2025, 2026)
     assert settings.indicators.kolada and settings.indicators.kolada.folder == tmp_path / "k"
+
+
+def test_groups_are_read_where_there_are_groups_among_the_areas(tmp_path: Path) -> None:
+    def names(sections: str) -> set[str]:
+        return {bound.source.name for bound in bind_sources(load(tmp_path, sections))}
+
+    assert "kolada_groups" not in names(KOLADA)
+    assert "kolada_groups" in names(KOLADA.replace('["0682"]', '["0682", "G37487"]'))
 
 
 def test_statistics_sweden_is_bound_with_its_tables(tmp_path: Path) -> None:
@@ -67,7 +75,7 @@ def test_a_mistake_is_one_sentence_that_names_its_key(tmp_path: Path, sections: 
     assert "\n" not in str(error.value) and '"secret"' not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["kolada", "kolada_series", "scb", "ned"])
+@pytest.mark.parametrize("name", ["kolada", "kolada_series", "kolada_groups", "scb", "ned"])
 def test_a_feed_cannot_take_the_name_of_an_indicator_source(tmp_path: Path, name: str) -> None:
     feed = f'[feeds.{name}]\nkind = "smhi_metobs"\nfolder = "s"\nseries = [{{ parameter = 1, station = 74180 }}]\n'
     with pytest.raises(SettingsError, match=f"'{name}' is the name of another source"):

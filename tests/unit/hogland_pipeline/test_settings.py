@@ -67,6 +67,8 @@ def test_the_projects_own_file_is_good() -> None:
         "ned",
         "kolada",
         "kolada_series",
+        "kolada_groups",
+        "scb",
     }
 
 

@@ -23,7 +23,7 @@ def script() -> ModuleType:
 
 def test_the_script_writes_the_same_content(script: ModuleType, tmp_path: Path) -> None:
     script.main(tmp_path)
-    committed = {path.relative_to(SAMPLES) for name in ("ned", "kolada") for path in (SAMPLES / name).iterdir()}
+    committed = {path.relative_to(SAMPLES) for name in ("ned", "kolada", "scb") for path in (SAMPLES / name).iterdir()}
     assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()} == committed
     for path in committed:
         if path.suffix == ".xlsx":
@@ -39,7 +39,7 @@ def cells(path: Path) -> list[tuple[str, ...]]:
 
 
 def data_rows() -> list[dict[str, Any]]:
-    pages = [json.loads((SAMPLES / "kolada" / f"data-{number}.json").read_text("utf-8")) for number in (1, 2)]
+    pages = [json.loads(path.read_text("utf-8")) for path in sorted((SAMPLES / "kolada").glob("data-*.json"))]
     return [row for page in pages for row in page["values"]]
 
 
@@ -51,6 +51,10 @@ def test_groups_are_unweighted_means_of_their_municipalities(script: ModuleType)
     }
     five = [values[code] for code in script.MUNICIPALITIES]
     assert values[script.HOGLANDET] == pytest.approx(sum(five) / 5, abs=0.01)
+
+    similar = [values[code] for code in script.similar_to("0682")]
+    assert "0682" not in script.similar_to("0682")
+    assert values["G37487"] == pytest.approx(sum(similar) / 7, abs=0.01)
 
 
 def test_what_has_no_value_says_why(script: ModuleType) -> None:

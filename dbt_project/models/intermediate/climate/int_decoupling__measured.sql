@@ -1,6 +1,7 @@
--- Emissions against regional product in fixed prices, from 2015 to each later year, in every vintage of the emissions.
--- OECD: 1 - (E/D) / (E/D of 2015). Tapio: the elasticity of emissions, in eight states; without one while the product
--- changed by less than 0.5 %.
+-- Emissions against regional product in fixed prices, from 2015 to each later year, in every vintage of the emissions
+-- and by every deflator: that of the county's gross regional product (grp), as Statistics Sweden publishes none for
+-- municipalities, and consumer prices (cpi). OECD: 1 - (E/D) / (E/D of 2015). Tapio: the elasticity of emissions, in
+-- eight states; without one while the product changed by less than 0.5 %.
 {% set base_year = 2015 %}
 
 with emissions as (
@@ -13,35 +14,50 @@ measured as (
     where is_latest and value_status = 'observed'
 ),
 
-price_index as (
-    select * from {{ ref('price_index') }}
+price_levels as (
+    select * from {{ ref('int_price_level__indexed') }}
+),
+
+deflators as (
+    select distinct deflator from price_levels
 ),
 
 products as (
     select
         product.area_id,
         product.year,
+        price_levels.deflator,
         -- The unit cancels out; what matters is one price level.
-        product.value * population.value / price_index.price_index as real_product
+        product.value * population.value / price_levels.price_level as real_product
     from measured as product
     inner join measured as population
         on
             product.area_id = population.area_id
             and product.year = population.year
             and population.measure = 'population'
-    inner join price_index on product.year = price_index.year
+    inner join price_levels
+        on
+            product.year = price_levels.year
+            and (
+                price_levels.county_code is null
+                or price_levels.county_code
+                = if(starts_with(product.area_id, '00'), right(product.area_id, 2), left(product.area_id, 2))
+            )
     where product.measure = 'grp_per_inhabitant'
 ),
 
 yearly as (
     select
         emissions.*,
+        deflators.deflator,
         products.real_product
     from emissions
+    cross join deflators
     left join products
         on
             emissions.area_id = products.area_id
             and emissions.year = products.year
+            and deflators.deflator = products.deflator
 ),
 
 changes as (
@@ -49,6 +65,7 @@ changes as (
         later.area_type,
         later.area_id,
         later.vintage,
+        later.deflator,
         {{ base_year }} as first_year,
         later.year as last_year,
         later.emissions_t,
@@ -62,6 +79,7 @@ changes as (
         on
             later.area_id = base.area_id
             and later.vintage = base.vintage
+            and later.deflator = base.deflator
             and base.year = {{ base_year }}
     where later.year > {{ base_year }}
 ),
@@ -80,6 +98,7 @@ final as (
         area_type,
         area_id,
         vintage,
+        deflator,
         first_year,
         last_year,
         emissions_t,

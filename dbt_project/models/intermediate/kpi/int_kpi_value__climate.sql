@@ -195,9 +195,10 @@ mean_yearly_change as (
 ),
 
 {% set decoupling_kpis = {
-    'decoupling_oecd': ['oecd_factor', 'oecd_state'], 'decoupling_tapio': ['tapio_elasticity', 'tapio_state']
+    'decoupling_oecd': ['oecd', 'oecd_factor', 'oecd_state'],
+    'decoupling_tapio': ['tapio', 'tapio_elasticity', 'tapio_state'],
 } %}
-{% for kpi_id, (value, state) in decoupling_kpis.items() %}
+{% for kpi_id, (method, value, state) in decoupling_kpis.items() %}
 {{ kpi_id }} as (
     select
         '{{ kpi_id }}' as kpi_id,
@@ -215,6 +216,11 @@ mean_yearly_change as (
             when product_change is null then 'missing'
             else 'undefined'
         end as value_status,
+        concat('{{ method }}-', deflator, '-v1') as method_version,
+        if(
+            deflator = 'cpi',
+            'SMHI national emission database; regional product, population and consumer price index: SCB', null
+        ) as source,
         vintage as source_vintage,
         valid_from_date,
         valid_to_date,
@@ -223,9 +229,21 @@ mean_yearly_change as (
 ),
 {% endfor %}
 
-{{ kpi_values([
-    'emission_totals', 'emissions_per_inhabitant', 'pv_capacity_per_inhabitant', 'passed_through',
-    'carbon_law_ghg_cagr_since_2015', 'carbon_law_ghg_trend_slope', 'carbon_law_trend_to_carbon_law',
-    'carbon_law_net_zero_date', 'budget_share_ghg_cagr_since_2015', 'budget_share_net_zero_date', 'mean_yearly_change',
-    'decoupling_oecd', 'decoupling_tapio',
-]) }}
+{% set carbon_law = ['int_emission_trend__carbon_law'] %}
+{% set budget_share = ['int_emission_trend__budget_share'] %}
+{% set decoupling = ['int_decoupling__measured'] %}
+{{ kpi_values({
+    'emission_totals': ['int_emission__published'],
+    'emissions_per_inhabitant': ['int_emission__published', 'int_indicator__measured'],
+    'pv_capacity_per_inhabitant': ['int_indicator__measured'],
+    'passed_through': ['int_indicator__passed_through'],
+    'carbon_law_ghg_cagr_since_2015': carbon_law,
+    'carbon_law_ghg_trend_slope': carbon_law,
+    'carbon_law_trend_to_carbon_law': carbon_law,
+    'carbon_law_net_zero_date': carbon_law,
+    'budget_share_ghg_cagr_since_2015': budget_share,
+    'budget_share_net_zero_date': budget_share,
+    'mean_yearly_change': ['int_emission__published'],
+    'decoupling_oecd': decoupling,
+    'decoupling_tapio': decoupling,
+}) }}

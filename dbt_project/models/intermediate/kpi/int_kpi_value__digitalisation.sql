@@ -88,4 +88,9 @@ response_rate as (
     where value_status = 'observed'
 ),
 
-{{ kpi_values(['survey_shares', 'response_rate', 'passed_through', 'welfare_tech_index']) }}
+{{ kpi_values({
+    'survey_shares': ['kpi_digitalisation__survey_answer'],
+    'response_rate': ['kpi_digitalisation__survey_wave'],
+    'passed_through': ['int_indicator__passed_through'],
+    'welfare_tech_index': ['int_indicator__measured'],
+}) }}

@@ -225,7 +225,13 @@ passed_through as (
     where domain = 'operations'
 ),
 
-{{ kpi_values([
-    'availability', 'zero_crossings', 'snow_cover_days', 'plough_trigger_events', 'frost_risk_hours',
-    'heat_use_normalised', 'peak_power_reduction', 'passed_through',
-]) }}
+{{ kpi_values({
+    'availability': ['kpi_operations__daily_snow', 'dim_sensor'],
+    'zero_crossings': ['kpi_operations__daily_snow', 'dim_sensor'],
+    'snow_cover_days': ['kpi_operations__daily_snow', 'dim_sensor'],
+    'plough_trigger_events': ['kpi_operations__daily_snow', 'kpi_operations__plough_event', 'dim_sensor'],
+    'frost_risk_hours': ['kpi_operations__daily_frost_risk'],
+    'heat_use_normalised': ['kpi_operations__building_heat'],
+    'peak_power_reduction': ['kpi_operations__building_peak_power'],
+    'passed_through': ['int_indicator__passed_through'],
+}) }}

@@ -122,4 +122,9 @@ local_adoption as (
     group by municipality_code
 ),
 
-{{ kpi_values(['solutions_by_stage', 'maturity_share', 'net_effect', 'local_adoption']) }}
+{{ kpi_values({
+    'solutions_by_stage': ['kpi_twin__solution'],
+    'maturity_share': ['kpi_twin__solution'],
+    'net_effect': ['kpi_twin__solution', 'kpi_twin__solution_effect'],
+    'local_adoption': ['kpi_twin__local_adoption'],
+}) }}

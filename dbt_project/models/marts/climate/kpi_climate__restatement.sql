@@ -22,9 +22,25 @@ figures as (
     inner join kpis on kpi_values.kpi_id = kpis.kpi_id
 ),
 
-same_period as (
+headlines as (
+    select *
+    from figures
+    where method_month <= source_vintage
+    qualify
+        row_number() over (
+            partition by kpi_id, area_id, source_vintage
+            order by method_month desc, period_end desc, method_version asc
+        ) = 1
+),
+
+{% set comparisons = {
+    'same_period': ['figures', 'kpi_id, area_id, period, method_version'],
+    'headline': ['headlines', 'kpi_id, area_id'],
+} %}
+{% for comparison, (published, series) in comparisons.items() %}
+{{ comparison }} as (
     select
-        'same_period' as comparison,
+        '{{ comparison }}' as comparison,
         kpi_id,
         area_id,
         lag(period) over later as period_before,
@@ -37,12 +53,11 @@ same_period as (
         value,
         valid_from_date as restated_date,
         loaded_at
-    from figures
-    window later as (
-        partition by kpi_id, area_id, period, method_version
-        order by valid_from_date, source_vintage
-    )
+    from {{ published }}
+    window later as (partition by {{ series }} order by valid_from_date, source_vintage)
+    qualify vintage_before is not null and value_before is distinct from value
 ),
+{% endfor %}
 
 -- Published once, and left out of the vintage that followed.
 dropped as (
@@ -71,47 +86,12 @@ dropped as (
         ) = 1
 ),
 
-headlines as (
-    select *
-    from figures
-    where method_month <= source_vintage
-    qualify
-        row_number() over (
-            partition by kpi_id, area_id, source_vintage
-            order by method_month desc, period_end desc, method_version asc
-        ) = 1
-),
-
-headline_pairs as (
-    select
-        'headline' as comparison,
-        kpi_id,
-        area_id,
-        lag(period) over later as period_before,
-        period,
-        lag(source_vintage) over later as vintage_before,
-        source_vintage as vintage,
-        lag(method_version) over later as method_version_before,
-        method_version,
-        lag(value) over later as value_before,
-        value,
-        valid_from_date as restated_date,
-        loaded_at
-    from headlines
-    window later as (
-        partition by kpi_id, area_id
-        order by valid_from_date, source_vintage
-    )
-),
-
 pairs as (
     select * from same_period
-    where vintage_before is not null and value_before is distinct from value
+    union all
+    select * from headline
     union all
     select * from dropped
-    union all
-    select * from headline_pairs
-    where vintage_before is not null and value_before is distinct from value
 ),
 
 explained as (

@@ -13,7 +13,7 @@ municipalities as (
 
 -- Other municipalities, counties and the country are there to compare with: kpi_benchmark has them.
 final as (
-    select *
+    select * exclude (read_models)
     from kpi_values
     where
         area_type not in ('municipality', 'region', 'country', 'group')

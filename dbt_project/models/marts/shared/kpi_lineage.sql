@@ -1,10 +1,47 @@
--- Where every value comes from: the raw rows behind it, counted by load and landing file.
+-- Where every value comes from: the models it came through, and the raw rows behind it by load and landing file.
+{% set domains = ['operations', 'digitalisation', 'twin', 'climate'] %}
+
 with kpi_values as (
     select * from {{ ref('fct_kpi_value') }}
 ),
 
-kpis as (
-    select * from {{ ref('kpi_definitions') }}
+-- Which branch of which model gives an indicator by which method, and what that branch reads.
+branches as (
+    {% for domain in domains %}
+    select distinct
+        kpi_id,
+        method_version,
+        'int_kpi_value__{{ domain }}' as dbt_model,
+        unnest(read_models) as read_model
+    from {{ ref('int_kpi_value__' ~ domain) }}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+steps as (
+    {{ model_steps() }}
+),
+
+steps_of_branch as (
+    select
+        branches.kpi_id,
+        branches.method_version,
+        branches.dbt_model,
+        steps.step,
+        max(steps.distance) as distance
+    from branches
+    inner join steps on branches.read_model = steps.model
+    group by branches.kpi_id, branches.method_version, branches.dbt_model, steps.step
+),
+
+chains as (
+    select
+        kpi_id,
+        method_version,
+        dbt_model,
+        concat('fct_kpi_value ← ', dbt_model, ' ← ', string_agg(step, ' ← ' order by distance, step)) as dbt_models
+    from steps_of_branch
+    group by kpi_id, method_version, dbt_model
 ),
 
 indicator_values as (
@@ -63,7 +100,9 @@ emission_inputs as (
         ('net_zero_date', 'carbon_law_lad_2026_06', 'GGT', 'total', 'carbon_law'),
         ('net_zero_date', 'budget_share_ols_2024_12', 'CO2', 'total', 'since_2015'),
         ('decoupling_oecd', 'oecd-cpi-v1', 'GGT', 'total', 'ends'),
-        ('decoupling_tapio', 'tapio-cpi-v1', 'GGT', 'total', 'ends')
+        ('decoupling_oecd', 'oecd-grp-v1', 'GGT', 'total', 'ends'),
+        ('decoupling_tapio', 'tapio-cpi-v1', 'GGT', 'total', 'ends'),
+        ('decoupling_tapio', 'tapio-grp-v1', 'GGT', 'total', 'ends')
     ) as methods (kpi_id, method_version, substance, sector, years)
 ),
 
@@ -81,11 +120,15 @@ measure_inputs as (
         ('pv_capacity_pc', 'per-capita-v1', 'population', false),
         ('pv_capacity_pc', 'per-capita-v1', 'pv_capacity_mw', true),
         ('welfare_tech_index', 'welfare-tech-v1', 'welfare_tech_answer', false),
-        ('snow_satisfaction', 'kolada-v1', 'snow_satisfaction_margin', false),
-        ('decoupling_oecd', 'oecd-cpi-v1', 'population', false),
-        ('decoupling_oecd', 'oecd-cpi-v1', 'grp_per_inhabitant', false),
-        ('decoupling_tapio', 'tapio-cpi-v1', 'population', false),
-        ('decoupling_tapio', 'tapio-cpi-v1', 'grp_per_inhabitant', false)
+        {% for kpi_id, method in [('decoupling_oecd', 'oecd'), ('decoupling_tapio', 'tapio')] %}
+        {% for deflator in ['cpi', 'grp'] %}
+        ('{{ kpi_id }}', '{{ method }}-{{ deflator }}-v1', 'population', false),
+        ('{{ kpi_id }}', '{{ method }}-{{ deflator }}-v1', 'grp_per_inhabitant', false),
+        {% endfor %}
+        ('{{ kpi_id }}', '{{ method }}-grp-v1', 'county_product_current_prices', false),
+        ('{{ kpi_id }}', '{{ method }}-grp-v1', 'county_product_volume_change_pct', false),
+        {% endfor %}
+        ('snow_satisfaction', 'kolada-v1', 'snow_satisfaction_margin', false)
     ) as methods (kpi_id, method_version, measure, is_own_vintage)
 ),
 
@@ -94,6 +137,7 @@ emission_rows as (
         kpi_values.*,
         'indicator_value' as raw_table,
         concat(indicator_values.series_id, ' ', indicator_values.breakdown) as raw_series,
+        indicator_values.area_id as raw_area_id,
         indicator_values.load_id,
         indicator_values.landing_id
     from kpi_values
@@ -121,6 +165,7 @@ measure_rows as (
         kpi_values.*,
         'indicator_value' as raw_table,
         concat(measured.series_id, ' ', measured.breakdown) as raw_series,
+        measured.area_id as raw_area_id,
         measured.load_id,
         measured.landing_id
     from kpi_values
@@ -131,8 +176,16 @@ measure_rows as (
     inner join measured
         on
             measure_inputs.measure = measured.measure
-            and kpi_values.area_id = measured.area_id
-            and measured.year in (year(kpi_values.period_start), year(kpi_values.period_end))
+            -- Prices are the county's, and its changes in volume are chained over the years between.
+            and if(
+                starts_with(measure_inputs.measure, 'county_'),
+                concat('00', left(kpi_values.area_id, 2)), kpi_values.area_id
+            ) = measured.area_id
+            and measured.year between year(kpi_values.period_start) and year(kpi_values.period_end)
+            and (
+                measure_inputs.measure = 'county_product_volume_change_pct'
+                or measured.year in (year(kpi_values.period_start), year(kpi_values.period_end))
+            )
             and if(measure_inputs.is_own_vintage, kpi_values.source_vintage = measured.vintage, measured.is_latest)
 ),
 
@@ -142,6 +195,7 @@ answer_rows as (
         kpi_values.*,
         'survey_answer' as raw_table,
         answers.question_id as raw_series,
+        null as raw_area_id,
         answers.load_id,
         answers.landing_id
     from kpi_values
@@ -157,6 +211,7 @@ solution_rows as (
         kpi_values.*,
         'uttc_solution' as raw_table,
         null as raw_series,
+        null as raw_area_id,
         solutions.load_id,
         solutions.landing_id
     from kpi_values
@@ -171,6 +226,7 @@ reading_rows as (
         kpi_values.*,
         'sensor_reading' as raw_table,
         null as raw_series,
+        kpi_values.area_id as raw_area_id,
         landed_days.load_id,
         landed_days.landing_id,
         landed_days.readings
@@ -194,6 +250,7 @@ traced as (
         source_vintage,
         raw_table,
         raw_series,
+        raw_area_id,
         load_id,
         landing_id,
         {{ 'sum(readings)' if part == 'reading_rows' else 'count(*)' }} as raw_rows
@@ -211,11 +268,11 @@ final as (
         kpi_values.period,
         kpi_values.method_version,
         kpi_values.source_vintage,
-        concat(
-            'int_kpi_value__', if(starts_with(kpi_values.kpi_id, 'decoupling_'), 'climate', kpis.domain)
-        ) as dbt_model,
+        chains.dbt_model,
+        chains.dbt_models,
         traced.raw_table,
         traced.raw_series::varchar as raw_series,
+        traced.raw_area_id::varchar as raw_area_id,
         traced.raw_rows::bigint as raw_rows,
         traced.load_id,
         loads.source as load_source,
@@ -226,7 +283,10 @@ final as (
         loads.checks_failed,
         traced.landing_id
     from kpi_values
-    inner join kpis on kpi_values.kpi_id = kpis.kpi_id
+    inner join chains
+        on
+            kpi_values.kpi_id = chains.kpi_id
+            and kpi_values.method_version = chains.method_version
     left join traced
         on
             kpi_values.kpi_id = traced.kpi_id

@@ -6,4 +6,6 @@
 }, periods='[0-9]{4}(-[0-9]{4})?', words={
     'decoupling_oecd': 'decoupling_oecd_state',
     'decoupling_tapio': 'tapio_state',
+}, more={
+    'decoupling_deflator': ['decoupling_oecd', "split_part(method_version, '-', 2)"],
 }) }}

@@ -203,9 +203,8 @@ def test_an_empty_folder_says_so(landing: Landing, tmp_path: Path) -> None:
 
 def test_a_count_of_the_page_alone_is_understood(landing: Landing, tmp_path: Path) -> None:
     pages = [json.loads((SAMPLE / f"data-{number}.json").read_text("utf-8")) for number in (1, 2)]
-    pages[0]["next_url"] = None
     for number, page in enumerate(pages, start=1):
-        page["count"] = len(page["values"])
+        page |= {"next_url": None, "count": len(page["values"])}
         (tmp_path / f"data-{number}.json").write_text(json.dumps(page), encoding="utf-8")
     (tmp_path / "kpi.json").write_bytes((SAMPLE / "kpi.json").read_bytes())
     assert len(figures(landing, kolada(Folder(tmp_path)))) > 0
