@@ -28,6 +28,8 @@ SHOWN_COLUMNS: Mapping[str, str] = {
 }
 AREA_COLUMNS: Mapping[str, str] = {"indicator_value": "area_id", "sensor_reading": "sensor_id"}
 STEP = " ← "
+# Tests that dbt names itself, after one column; they are counted.
+COLUMN_TESTS = ("not_null_", "unique_", "accepted_values_", "relationships_")
 
 
 class NothingPublished(Exception):
@@ -209,7 +211,8 @@ def print_explanation(console: Console, explanation: Explanation) -> None:
     mart = tree.add(f"mart {MART}, published {explanation.released}")
     mart.add(f"audit before publication: {explanation.audit}")
     mart.add(f"dbt models: {STEP.join(explanation.models)}")
-    mart.add(f"dbt tests: {', '.join(explanation.tests)}")
+    named = [test for test in explanation.tests if not test.startswith(COLUMN_TESTS)]
+    mart.add(f"dbt tests: {', '.join(named)}, and {len(explanation.tests) - len(named)} of single columns")
     if not explanation.origins:
         tree.add("no raw row stands behind it")
     for origin in explanation.origins:

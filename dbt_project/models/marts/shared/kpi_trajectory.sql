@@ -1,9 +1,12 @@
 -- Where a target exists: the straight path to it from the base year, the figures so far, the trend of the last six of
--- them (least absolute deviation, anchored at the last) and the year in which the trend meets the target.
+-- them (least absolute deviation, anchored at the last) and the year in which the trend meets the target. As they were
+-- on every day since the first vintage: a row holds until a figure of its indicator and municipality is restated.
+{% set keys = ['kpi_id', 'area_id', 'valid_from_date'] %}
+
 with kpi_values as (
     select * from {{ ref('fct_kpi_value') }}
     where
-        is_latest and value_status = 'observed' and area_type = 'municipality'
+        value_status = 'observed' and area_type = 'municipality'
         and regexp_full_match(period, '[0-9]{4}')
 ),
 
@@ -27,30 +30,69 @@ targets as (
 ),
 
 -- By the registry's method: two methods are two series.
-figures as (
+published as (
     select
-        kpi_values.kpi_id,
-        kpi_values.area_id,
-        kpi_values.period::integer as year,
-        kpi_values.value,
-        kpi_values.unit,
-        kpis.direction,
-        kpi_values.loaded_at,
-        row_number() over (
-            partition by kpi_values.kpi_id, kpi_values.area_id
-            order by kpi_values.period::integer desc
-        ) as years_ago
+        kpi_values.*,
+        kpis.direction
     from kpi_values
     inner join kpis
         on
             kpi_values.kpi_id = kpis.kpi_id
             and kpi_values.method_version = kpis.method_version
+    where kpi_values.kpi_id in (select targets.kpi_id from targets)
+),
+
+changes as (
+    select
+        kpi_id,
+        area_id,
+        valid_from_date
+    from published
+    union
+    select
+        kpi_id,
+        area_id,
+        valid_to_date as valid_from_date
+    from published
+    where valid_to_date is not null
+),
+
+intervals as (
+    select
+        *,
+        lead(valid_from_date) over (partition by kpi_id, area_id order by valid_from_date) as valid_to_date
+    from changes
+),
+
+figures as (
+    select
+        published.kpi_id,
+        published.area_id,
+        intervals.valid_from_date,
+        intervals.valid_to_date,
+        published.period::integer as year,
+        published.value,
+        published.unit,
+        published.direction,
+        published.loaded_at,
+        row_number() over (
+            partition by published.kpi_id, published.area_id, intervals.valid_from_date
+            order by published.period::integer desc
+        ) as years_ago
+    from intervals
+    inner join published
+        on
+            intervals.kpi_id = published.kpi_id
+            and intervals.area_id = published.area_id
+            and intervals.valid_from_date >= published.valid_from_date
+            and (published.valid_to_date is null or intervals.valid_from_date < published.valid_to_date)
 ),
 
 recent as (
     select
         kpi_id,
         area_id,
+        valid_from_date,
         year,
         value
     from figures
@@ -58,7 +100,7 @@ recent as (
 ),
 
 fitted as (
-    {{ least_absolute_deviation('recent', ['kpi_id', 'area_id']) }}
+    {{ least_absolute_deviation('recent', keys) }}
 ),
 
 aimed as (
@@ -73,6 +115,8 @@ aimed as (
         last_figures.year as last_year,
         last_figures.value as last_value,
         last_figures.loaded_at,
+        last_figures.valid_from_date,
+        last_figures.valid_to_date,
         coalesce(targets.base_year, last_figures.year) as first_year,
         targets.target_year,
         coalesce(targets.target_value, base_figures.value * (1 + targets.target_change_pct / 100)) as target_value,
@@ -93,10 +137,12 @@ aimed as (
             targets.kpi_id = base_figures.kpi_id
             and targets.municipality_code = base_figures.area_id
             and targets.base_year = base_figures.year
+            and last_figures.valid_from_date = base_figures.valid_from_date
     left join fitted
         on
             targets.kpi_id = fitted.kpi_id
             and targets.municipality_code = fitted.area_id
+            and last_figures.valid_from_date = fitted.valid_from_date
 ),
 
 met as (
@@ -150,6 +196,9 @@ final as (
         ) as year_met_latest,
         met.reason,
         met.source,
+        met.valid_from_date,
+        met.valid_to_date,
+        met.valid_to_date is null as is_latest,
         met.loaded_at
     from met
     left join figures
@@ -157,7 +206,8 @@ final as (
             met.kpi_id = figures.kpi_id
             and met.municipality_code = figures.area_id
             and met.year = figures.year
+            and met.valid_from_date = figures.valid_from_date
 )
 
 select * from final
-order by kpi_id, municipality_code, year
+order by kpi_id, municipality_code, valid_from_date, year
