@@ -97,7 +97,7 @@ def kolada_group(group: str, members: Sequence[str]) -> dict[str, Any]:
 
 @dataclass
 class PxWebServer:
-    """One table ``TAB1``; a call without a selection gets the default subset, as the real ones do.
+    """One ``table``; a call without a selection gets the default subset, as the real ones do.
 
     ``symbols`` are cells without a number, by (region, contents, period).
     """
@@ -110,14 +110,15 @@ class PxWebServer:
     ignores_selection: bool = False
     lost_values: int = 0
     updated: str = "2025-02-21T07:00:00Z"
+    table: str = "TAB1"
     requests: list[Request] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Answer:
         self.requests.append(request)
         variables = {"Region": list(self.regions), "ContentsCode": list(self.contents), "Tid": list(self.periods)}
-        if request.path.endswith("/tables/TAB1/metadata"):
+        if request.path.endswith(f"/tables/{self.table}/metadata"):
             return as_json(self._cube(variables, []))
-        if not request.path.endswith("/tables/TAB1/data"):
+        if not request.path.endswith(f"/tables/{self.table}/data"):
             return Answer(404, b'{"title": "Non-existent table"}')
         if self.ignores_selection:
             return as_json(self.answer(variables | {"Tid": [self.periods[-1]]}))
@@ -147,7 +148,7 @@ class PxWebServer:
         return {
             "version": "2.0",
             "class": "dataset",
-            "label": "TAB1",
+            "label": self.table,
             "updated": self.updated,
             "id": list(chosen),
             "size": [len(codes) for codes in chosen.values()],

@@ -15,6 +15,7 @@ from hogland_pipeline.sources.kolada_groups import KoladaGroups
 from hogland_pipeline.warehouse import AREA_GROUP, INDICATOR_SERIES, INDICATOR_VALUE, Warehouse
 from sensors_ingest.http import Folder, HttpOrigin
 from sensors_ingest.landing import Landing
+from tests.emission_workbooks import write_workbook
 from tests.servers import serve
 from tests.servers_indicators import KoladaServer, kolada_row
 
@@ -105,6 +106,30 @@ def test_a_doubled_or_missing_municipality_or_empty_year_closes_the_gate(
     assert load.status == "closed"
     assert failed(load) == {check: "error"}
     assert query(warehouse, "SELECT DISTINCT vintage FROM raw.indicator_value") == [("2026-02",)]
+
+
+AREAS = [("Alla", "Alla"), *(("Jönköpings län", municipality) for municipality in FIVE)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "outcome"),
+    [
+        ({}, ("passed", 0, {})),
+        ({("Transporter", "Nässjö"): 2.0}, ("closed", 0, {"emission_sectors_add_up_to_the_total": "error"})),
+        ({("Jordbruk", "Eksjö"): "··"}, ("closed", 0, {"emission_sectors_add_up_to_the_total": "error"})),
+        (
+            {("Transporter", "Nässjö"): -1.0, ("Alla", "Nässjö"): 7.0},
+            ("passed", 1, {"emission_is_not_negative": "error"}),
+        ),
+    ],
+)
+def test_a_workbook_whose_sectors_do_not_add_up_closes_the_gate(
+    run: Run, tmp_path: Path, cells: Mapping[tuple[str, str], Any], outcome: tuple[str, int, dict[str, str]]
+) -> None:
+    (tmp_path / "ned").mkdir()
+    write_workbook(tmp_path / "ned" / "export.xlsx", areas=AREAS, cells=cells)
+    load = run(EmissionDatabase(Folder(tmp_path / "ned")))
+    assert (load.status, load.quarantined, failed(load)) == outcome
 
 
 def test_vintages_stand_beside_each_other_and_corrections_are_revisions(

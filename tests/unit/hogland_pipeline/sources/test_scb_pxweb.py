@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from hogland_pipeline.resources import bind_sources
+from hogland_pipeline.settings import load_settings
 from hogland_pipeline.sources.indicators import MalformedAnswer
 from hogland_pipeline.sources.scb_pxweb import ScbPxWeb, Table, parts
 from sensors_ingest.http import Folder, HttpOrigin, SourceUnreachable
@@ -170,3 +172,32 @@ def test_a_folder_without_answers_and_a_file_of_no_table_say_so(landing: Landing
     (tmp_path / "TAB2-1.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MalformedAnswer, match=r"TAB2-1\.json: its name is that of no configured table"):
         list(source.decode(landing, source.fetch(landing)))
+
+
+def test_the_sample_is_read_with_the_selection_and_units_of_the_settings(landing: Landing) -> None:
+    (source,) = [bound.source for bound in bind_sources(load_settings()) if bound.source.name == "scb"]
+    rows = pa.Table.from_batches(source.decode(landing, source.fetch(landing))).to_pylist()
+    assert len(rows) == 2 * 2 * 14
+    assert {(row["series_id"], row["unit"]) for row in rows} == {
+        ("TAB3138.NR0105AH", "mnkr"),
+        ("TAB3138.NR0105AI", "procent"),
+    }
+    assert {row["area_id"] for row in rows} == {"0000", "0006"}
+    assert [row for row in rows if row["reject_reason"] or row["value_status"] != "observed"] == []
+
+
+def test_the_table_of_the_sample_is_cut_at_the_cell_limit_when_it_is_asked_for(landing: Landing) -> None:
+    (table,) = [table for bound in bind_sources(load_settings()) for table in getattr(bound.source, "tables", ())]
+    server = PxWebServer(
+        regions=("00", "06", "0682"),
+        contents=table.units,
+        periods=tuple(map(str, range(2009, 2024))),
+        cell_limit=20,
+        table=table.id,
+    )
+    with serve(server) as url:
+        source = ScbPxWeb(HttpOrigin(f"{url}/api/v2"), (table,), cell_limit=20, seconds_per_call=0)
+        files = source.fetch(landing)
+    rows = pa.Table.from_batches(source.decode(landing, files)).to_pylist()
+    assert len({(row["series_id"], row["area_id"], row["period"]) for row in rows}) == len(rows) == 56
+    assert sum(request.path.endswith("/data") for request in server.requests) == 4
