@@ -8,10 +8,11 @@ import duckdb
 import pyarrow as pa
 
 from hogland_pipeline.revisions import MergeCounts, merge_accepted
-from hogland_pipeline.sources.indicators import INDICATOR_SERIES_SCHEMA, INDICATOR_VALUE_SCHEMA
+from hogland_pipeline.sources.indicators import AREA_GROUP_SCHEMA, INDICATOR_SERIES_SCHEMA, INDICATOR_VALUE_SCHEMA
 from hogland_pipeline.sources.survey import SURVEY_ANSWER_SCHEMA
 from hogland_pipeline.sources.uttc_catalogue import UTTC_SOLUTION_SCHEMA
 from hogland_pipeline.warehouse import (
+    AREA_GROUP,
     INDICATOR_SERIES,
     INDICATOR_VALUE,
     SENSOR_READING,
@@ -30,6 +31,7 @@ SCHEMAS = {
     UTTC_SOLUTION.name: UTTC_SOLUTION_SCHEMA,
     INDICATOR_VALUE.name: INDICATOR_VALUE_SCHEMA,
     INDICATOR_SERIES.name: INDICATOR_SERIES_SCHEMA,
+    AREA_GROUP.name: AREA_GROUP_SCHEMA,
 }
 
 
