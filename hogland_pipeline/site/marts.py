@@ -53,11 +53,14 @@ QUERIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "benchmarks": (
         ("kpi_benchmark",),
         """
-        FROM kpi_benchmark
+        FROM kpi_benchmark WHERE is_latest
         QUALIFY period = max(period) OVER (PARTITION BY kpi_id, municipality_code, group_kind)
         """,
     ),
-    "trajectories": (("kpi_trajectory",), "FROM kpi_trajectory ORDER BY kpi_id, municipality_code, year"),
+    "trajectories": (
+        ("kpi_trajectory",),
+        "FROM kpi_trajectory WHERE is_latest ORDER BY kpi_id, municipality_code, year",
+    ),
     "trends": (
         ("kpi_climate__emission_trend",),
         """
