@@ -58,17 +58,17 @@ from (values ('ghg_total'), ('ghg_per_capita')) t(kpi_id);
 
 create table kpi_benchmark as
 from (values
-    ('ghg_per_capita', '2024', '0682', 'hoglandet', 2, 1, null),
-    ('ghg_per_capita', '2024', '0682', 'country', 0, null, 4.5)
-) t(kpi_id, period, municipality_code, group_kind, members_count, rank_in_group, mean_published);
+    ('ghg_per_capita', '2024', '0682', 'hoglandet', 2, 1, null, true),
+    ('ghg_per_capita', '2024', '0682', 'country', 0, null, 4.5, true)
+) t(kpi_id, period, municipality_code, group_kind, ranked_count, rank_in_group, mean_published, is_latest);
 
 create table kpi_trajectory as
 from (values
-    ('ghg_total', '0682', 2023, 2045, 28596.0, 93000.0, 96257.0, null, 't CO2e', false, false, 2049.2),
-    ('ghg_total', '0682', 2024, 2045, 28596.0, 90468.0, 108542.6, null, 't CO2e', true, false, 2049.2),
-    ('ghg_total', '0682', 2045, 2045, 28596.0, 28596.0, null, 41000.0, 't CO2e', false, false, 2049.2)
+    ('ghg_total', '0682', 2023, 2045, 28596.0, 93000.0, 96257.0, null, 't CO2e', false, false, 2049.2, true),
+    ('ghg_total', '0682', 2024, 2045, 28596.0, 90468.0, 108542.6, null, 't CO2e', true, false, 2049.2, true),
+    ('ghg_total', '0682', 2045, 2045, 28596.0, 28596.0, null, 41000.0, 't CO2e', false, false, 2049.2, true)
 ) t(kpi_id, municipality_code, year, target_year, target_value, path_value, observed_value, trend_value, unit,
-    is_last_observed, is_met, year_met);
+    is_last_observed, is_met, year_met, is_latest);
 
 create table kpi_climate__emission_trend as
 from (values
