@@ -1,0 +1,184 @@
+"""``make bench-publish``: what publishing a mart costs, as a ratio to a bare copy of the same rows in the same run.
+
+    python -m tests.bench.bench_publish [--rows 1000000 10000000] [--targets files postgres]
+
+files     a whole release: copied, fingerprinted, compared, recorded, digested, made durable, switched; DuckDB and Parquet.
+          Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage version, and COPY to Parquet (zstd).
+postgres  loaded with index, statistics and rights where nobody sees it, counted, and switched. Bare: CREATE TABLE and one
+          ADBC stream of the same Parquet file. Its seconds are of the wall: the server's CPU is not ours to count.
+
+Each is measured twice, in turn, in a process of its own; the better one counts.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from hogland_pipeline.contracts import MartContract
+from hogland_pipeline.publish import publish
+from hogland_pipeline.release_tables import STORAGE_VERSION, parquet_path, release_tables
+from hogland_pipeline.releases import DATABASE_NAME, Target
+from hogland_pipeline.targets.postgres import PostgresTarget
+from hogland_pipeline.targets.server_copy import ServerCopy
+from tests.bench.measure import Cost, measured
+from tests.postgres_server import Server, postgres_server
+
+MART = "kpi_daily"
+KEY = ("sensor_id", "local_date")
+# A mart like kpi_operations__daily_snow: keys, texts, measurements with gaps, a time; sensors by day.
+ROWS = """
+    SELECT printf('A81758FFFE%06d', i % {sensors}) AS sensor_id, 'tts_hogland' AS feed,
+           printf('06%02d', 80 + i % 7) AS municipality_code,
+           DATE '1990-01-01' + (i // {sensors})::INTEGER AS local_date,
+           round(50 + 40 * sin(i / 700), 1) AS snow_depth_low_cm, round(55 + 40 * sin(i / 700), 1) AS snow_depth_high_cm,
+           CASE WHEN i % 5 = 0 THEN NULL ELSE round(8 * sin(i / 90), 2) END AS air_temperature_low_degc,
+           round(random() * 100, 2) AS relative_humidity_mean_pct, 144::BIGINT AS expected_readings,
+           (140 + i % 5)::BIGINT AS readings, i % 3 = 0 AS is_snow_cover_day,
+           TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_seconds(i) AS loaded_at
+    FROM range({rows}) t(i)
+"""
+TIMES = 2
+
+
+def build(folder: Path, rows: int) -> Path:
+    """A build database with one mart of that many rows."""
+    path = folder / "marts.duckdb"
+    with duckdb.connect(path) as connection:
+        connection.execute(f"CREATE TABLE {MART} AS {ROWS.format(rows=rows, sensors=max(rows // 10_000, 1))}")
+    return path
+
+
+def bare_files(build_db: Path, folder: Path) -> tuple[Path, int]:
+    """The same rows into a DuckDB file and a Parquet file, and nothing else."""
+    folder.mkdir()
+    path = folder / "bare.duckdb"
+    with duckdb.connect(config={"temp_directory": str(folder / "spill")}) as connection:
+        connection.execute(f"ATTACH '{build_db}' AS build (READ_ONLY)")
+        connection.execute(f"ATTACH '{path}' AS bare (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute(f"CREATE TABLE bare.{MART} AS FROM build.{MART}")
+        connection.execute("CHECKPOINT bare")
+        parquet = folder / f"{MART}.parquet"
+        connection.execute(f"COPY bare.{MART} TO '{parquet}' (FORMAT parquet, COMPRESSION zstd)")
+        [(rows,)] = connection.execute(f"SELECT count(*) FROM bare.{MART}").fetchall()
+    return path, int(rows)
+
+
+def our_files(build_db: Path, folder: Path) -> tuple[Path, int]:
+    """A release as the night makes it, without an audit: what that costs depends on the suite."""
+    publication = publish(
+        build_db,
+        Target(folder),
+        [MART],
+        run_id="bench",
+        sources=[],
+        stale={},
+        audit=lambda *_: (),
+        published_at=datetime.now(UTC),
+        contracts=contracts(),
+    )
+    return publication.folder / DATABASE_NAME, publication.marts[0].row_count
+
+
+def contracts() -> dict[str, MartContract]:
+    """The mart's key: PostgreSQL gets an index on it."""
+    return {MART: MartContract(MART, key=KEY, required=frozenset(KEY))}
+
+
+def bare_server(server: Server, parquet: Path) -> tuple[Path, int]:
+    """One table and one stream of Arrow batches into a binary COPY."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from adbc_driver_postgresql import dbapi
+
+    server.ask("DROP TABLE IF EXISTS bare_copy")
+    with pq.ParquetFile(parquet) as file, dbapi.connect(server.uri, autocommit=True) as connection:
+        rows = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(65_536))
+        with connection.cursor() as cursor:
+            return parquet, int(cursor.adbc_ingest("bare_copy", rows, mode="create"))
+
+
+def our_server(server: Server, release: Path) -> tuple[Path, int]:
+    """As the publication does after the files."""
+    tables, _ = release_tables(release)
+    mart = [table for table in tables if table.name == MART]
+    with ServerCopy(PostgresTarget(server.settings(kept_releases=1)), release.name) as copy:
+        copy.load(release, mart, contracts())
+        copy.switch()
+        if copy.failure:
+            raise SystemExit(copy.failure)
+    return parquet_path(release, MART), mart[0].row_count
+
+
+def best(work: Callable[[int], tuple[Path, int]], bare: Callable[[int], tuple[Path, int]]) -> tuple[Cost, Cost]:
+    """Ours and bare in turn; the better of each."""
+    pairs = [(measured(lambda turn=turn: bare(turn)), measured(lambda turn=turn: work(turn))) for turn in range(TIMES)]  # type: ignore[misc]
+    return min((ours for _, ours in pairs), key=_wall), min((floor for floor, _ in pairs), key=_wall)
+
+
+def _wall(cost: Cost) -> float:
+    return cost.wall
+
+
+def bench(rows: int, targets: list[str], scratch: Path) -> Iterator[dict[str, Any]]:
+    """Every target of one size."""
+    build_db = build(scratch, rows)
+    if "files" in targets:
+        ours, bare = best(
+            lambda turn: our_files(build_db, scratch / f"ours-{turn}"),
+            lambda turn: bare_files(build_db, scratch / f"bare-{turn}"),
+        )
+        yield {"target": "DuckDB and Parquet", "rows": rows, "ours": ours, "bare": bare}
+    if "postgres" in targets:
+        database, _ = our_files(build_db, scratch / "release")
+        with postgres_server() as server:
+            ours, bare = best(
+                lambda _: our_server(server, database.parent),
+                lambda _: bare_server(server, parquet_path(database.parent, MART)),
+            )
+        yield {"target": "PostgreSQL", "rows": rows, "ours": ours, "bare": bare}
+
+
+def main() -> None:
+    """Print one row a target and size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--targets", nargs="+", choices=("files", "postgres"), default=["files", "postgres"])
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    options = parser.parse_args()
+    headings = ("rows", "target", "bare", "ours", "ratio", "bare CPU", "ours CPU", "peak (bare)")
+    table = Table(*headings, title="publication")
+    done = []
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory() as scratch:
+            for found in bench(rows, options.targets, Path(scratch)):
+                bare, ours = found["bare"], found["ours"]
+                if bare.rows != ours.rows:
+                    raise SystemExit(f"{found['target']}: {ours.rows} rows instead of {bare.rows}")
+                table.add_row(
+                    f"{rows:,}",
+                    found["target"],
+                    f"{bare.wall:.1f} s",
+                    f"{ours.wall:.1f} s",
+                    f"{ours.wall / bare.wall:.2f}",
+                    f"{bare.cpu:.1f} s",
+                    f"{ours.cpu:.1f} s",
+                    f"{ours.memory_mb:.0f} ({bare.memory_mb:.0f}) MB",
+                )
+                done.append({key: asdict(value) if isinstance(value, Cost) else value for key, value in found.items()})
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    if options.json:
+        options.json.write_text(json.dumps(done, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
