@@ -21,9 +21,9 @@ class Envelope:
     object is (left out when no device needs it), and ``opened`` a SELECT from ``message`` with one row a line:
 
     ``landing_row``, ``is_json``, ``refusal`` (why it is no uplink, or null), ``sensor_id``, ``uplink_key``,
-    ``encoded`` (payload, base64), ``object`` (JSON text), ``port``, ``clocks`` (list of texts, the gateways' times),
-    ``network_time`` and ``server_time`` (texts; the second where the first is no time), ``received_time`` (text) and
-    ``is_simulated``.
+    ``encoded`` (payload, base64), ``object`` (JSON text), ``port``, ``counter`` (of the device's uplinks), ``clocks``
+    (list of texts, the gateways' times), ``signals`` (list of snr and rssi, one a gateway), ``network_time`` and
+    ``server_time`` (texts; the second where the first is no time), ``received_time`` (text) and ``is_simulated``.
     """
 
     structure: Mapping[str, Any]
@@ -74,7 +74,7 @@ _UPLINK: Final = {
         "frm_payload": "VARCHAR",
         "decoded_payload": "JSON",
         "received_at": "VARCHAR",
-        "rx_metadata": [{"gps_time": "VARCHAR", "time": "VARCHAR"}],
+        "rx_metadata": [{"gps_time": "VARCHAR", "time": "VARCHAR", "rssi": "DOUBLE", "snr": "DOUBLE"}],
     },
 }
 
@@ -99,10 +99,14 @@ THE_THINGS_STACK: Final = Envelope(
                uplink.frm_payload AS encoded,
                uplink.decoded_payload::VARCHAR AS object,
                coalesce(uplink.f_port, 0) AS port,
+               coalesce(uplink.f_cnt, 0) AS counter,
                list_concat(
                    list_transform(uplink.rx_metadata, lambda gateway: gateway.gps_time),
                    list_transform(uplink.rx_metadata, lambda gateway: gateway.time)
                ) AS clocks,
+               list_transform(
+                   uplink.rx_metadata, lambda gateway: {'snr': coalesce(gateway.snr, 0), 'rssi': gateway.rssi}
+               ) AS signals,
                uplink.received_at AS network_time,
                coalesce(said.result.received_at, said.received_at) AS server_time,
                server_time AS received_time,
@@ -126,7 +130,12 @@ CHIRPSTACK: Final = Envelope(
         "data": "VARCHAR",
         "object": "JSON",
         "objectJSON": "VARCHAR",
-        "rxInfo": [{"gwTime": "VARCHAR", "nsTime": "VARCHAR", "time": "VARCHAR"}],
+        "rxInfo": [
+            {
+                **{"gwTime": "VARCHAR", "nsTime": "VARCHAR", "time": "VARCHAR"},
+                **{"rssi": "DOUBLE", "snr": "DOUBLE", "loRaSNR": "DOUBLE"},
+            }
+        ],
         "type": "VARCHAR",
         "error": "VARCHAR",
         "level": "VARCHAR",
@@ -160,10 +169,15 @@ CHIRPSTACK: Final = Envelope(
                said.data AS encoded,
                coalesce(nullif(said.object::VARCHAR, 'null'), said.objectJSON) AS object,
                coalesce(said.fPort, 0) AS port,
+               coalesce(said.fCnt, 0) AS counter,
                list_concat(
                    list_transform(said.rxInfo, lambda gateway: gateway.gwTime),
                    list_transform(said.rxInfo, lambda gateway: gateway.time)
                ) AS clocks,
+               list_transform(
+                   said.rxInfo,
+                   lambda gateway: {'snr': coalesce(gateway.snr, gateway.loRaSNR, 0), 'rssi': gateway.rssi}
+               ) AS signals,
                list_min(list_transform(said.rxInfo, lambda gateway: gateway.nsTime)) AS network_time,
                coalesce(said.time, said.publishedAt) AS server_time,
                coalesce(

@@ -42,6 +42,9 @@ CANONICAL_UNITS: Final = {
     "relative_humidity": "percent",
     "battery_voltage": "V",
     "battery_level": "percent",
+    # How the gateway that heard an uplink best received it.
+    "signal_rssi": "dBm",
+    "signal_snr": "dB",
     # Probes on a wire, which need not hang in the air; a device with several numbers them.
     "probe_temperature": "degC",
     "probe_temperature_2": "degC",
@@ -75,6 +78,8 @@ PHYSICAL_LIMITS: Final[dict[str, tuple[float, float]]] = {
     "relative_humidity": (0, 110),  # a wet sensor reads somewhat more than saturated
     "battery_voltage": (0.001, 60),
     "battery_level": (0, 100),
+    "signal_rssi": (-160, 20),  # thermal noise in 125 kHz is -123 dBm, and LoRa is heard some 20 dB below it
+    "signal_snr": (-40, 40),
     "probe_temperature": (-200, 850),  # Pt100
     "probe_temperature_2": (-200, 850),
     "probe_temperature_3": (-200, 850),

@@ -21,7 +21,7 @@ from sensors_ingest.devices import Device
 from sensors_ingest.envelopes import THE_THINGS_STACK, Envelope
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.lines import LineBatch, line_batches
-from sensors_ingest.readings import READING_SCHEMA, UTC_TIMESTAMP
+from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS, READING_SCHEMA, UTC_TIMESTAMP
 
 LONGEST_SOURCE_ROW: Final = 4000
 # DuckDB shares an Arrow table among its threads by its chunks.
@@ -29,7 +29,11 @@ LINES_PER_CHUNK: Final = 8192
 # A measurement a device kept is believed from this century on and when it is not ahead of its receipt.
 FIRST_KEPT_SECOND: Final = 946_684_800
 CLOCKS_DIFFER_BY_SECONDS: Final = 300
+# Of every so many uplinks of a device one tells its signal: it changes with the weather and the antenna, not by the
+# minute. Its counter tells which, so it is the same one however deliveries are cut and in whatever order they come.
+SIGNAL_EVERY: Final = 6
 
+SIGNALS: Final = ("signal_rssi", "signal_snr")
 _UPLINK_COLUMNS: Final = ["sensor_id", "uplink_key", "observed_at", "received_at", "landing_row"]
 
 
@@ -41,6 +45,8 @@ def _is_set(moment: str) -> str:
 # A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a
 # week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970).
 def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
+    lowest_rssi, highest_rssi = PHYSICAL_LIMITS["signal_rssi"]
+    lowest_snr, highest_snr = PHYSICAL_LIMITS["signal_snr"]
     return f"""
     CREATE OR REPLACE TEMP TABLE uplink AS
     WITH {envelope.messages(with_objects=with_objects)},
@@ -52,6 +58,12 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
                CASE WHEN {_is_set("server_said_at")} THEN server_said_at END AS server_at,
                CASE WHEN {_is_set("network_said_at")} THEN network_said_at END AS network_at,
                coalesce(network_at, server_at) AS latest_at,
+               -- The gateway that heard it best: structs are compared field by field.
+               list_max(list_filter(
+                   signals,
+                   lambda signal: signal.rssi BETWEEN {lowest_rssi} AND {highest_rssi}
+                       AND signal.snr BETWEEN {lowest_snr} AND {highest_snr}
+               )) AS best,
                CASE WHEN {_is_set("received_said_at")} THEN received_said_at ELSE latest_at END AS received_at
         FROM opened
     ),
@@ -78,6 +90,8 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
            date_trunc('second', coalesce(gateway_at, latest_at)) AS observed_at,
            gateway_at IS NULL AS is_network_time,
            received_at,
+           CASE WHEN counter % {SIGNAL_EVERY} = 0 THEN best.rssi END AS signal_rssi,
+           CASE WHEN counter % {SIGNAL_EVERY} = 0 THEN best.snr END AS signal_snr,
            CASE
                WHEN NOT is_json THEN 'line is not valid JSON'
                WHEN refusal IS NOT NULL THEN refusal
@@ -168,6 +182,7 @@ def _readings(
     """The readings of parsed ``uplinks``, and a reject for each that has none."""
     is_accepted = pc.is_null(uplinks["reject_reason"])
     parts = [_rejects(uplinks.filter(pc.invert(is_accepted)))]
+    parts += [_signal(uplinks.filter(pc.and_(pc.is_valid(uplinks[name]), is_accepted)), name) for name in SIGNALS]
     for name, profile in profiles.items():
         mine = uplinks.filter(pc.and_(pc.equal(uplinks["decoder"], name), is_accepted))
         with_payload, with_object = (mine.filter(pc.equal(mine["form"], form)) for form in ("payload", "object"))
@@ -179,6 +194,24 @@ def _readings(
             numbers = profile.decode_objects(with_object["object"].combine_chunks())
             parts += [_measured(with_object, numbers), _refused(with_object, numbers)]
     return _complete(feed, file, lines, pa.concat_tables(parts, promote_options="default"))
+
+
+def _signal(uplinks: pa.Table, quantity: str) -> pa.Table:
+    """One row an uplink: how its best gateway received it, whatever its payload holds."""
+    of = uplinks.select(_UPLINK_COLUMNS)
+    is_network_time = uplinks["is_network_time"]
+    unit = pa.repeat(CANONICAL_UNITS[quantity], len(of))
+    columns = {
+        "quantity": pa.repeat(quantity, len(of)),
+        "value": uplinks[quantity],
+        "unit": unit,
+        "source_value": uplinks[quantity].cast(pa.string()),
+        "source_unit": unit,
+        "quality": pc.if_else(is_network_time, "unverified", "good"),
+        "source_quality": pc.if_else(is_network_time, "network_time", pa.scalar(None, pa.string())),
+        "reject_reason": pa.nulls(len(of), pa.string()),
+    }
+    return pa.Table.from_arrays([*of.columns, *columns.values()], names=[*of.column_names, *columns])
 
 
 def _measured(uplinks: pa.Table, numbers: Numbers) -> pa.Table:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.unit.dbt_project.small_build import Build, make_build
+from tests.unit.dbt_project.small_build import PROJECT, Build, make_build
 
 STORED = (
     "intermediate.int_sensor_reading__hourly",
@@ -130,6 +131,23 @@ def test_a_restated_meter_rebuilds_the_days_of_its_hours(build: Build) -> None:
 
 def test_nothing_new_changes_no_day(build: Build) -> None:
     assert changed(build, "select 1") == set()
+
+
+def test_a_day_that_vanished_from_a_stored_table_is_found(build: Build) -> None:
+    kept = build.marts.read_bytes()
+    build.change_marts("delete from intermediate.int_sensor_reading__daily where local_date = '2026-01-11'")
+    failed = build.dbt("test", "-s", "stored_days_hold_what_was_built")
+    build.marts.write_bytes(kept)
+    assert failed == {"stored_days_hold_what_was_built"}
+    assert not build.dbt("test", "-s", "stored_days_hold_what_was_built")
+
+
+def test_every_whole_day_model_is_listed() -> None:
+    """The list says how a model's days are found, and which tables the test above looks at."""
+    models = {path.stem: path.read_text(encoding="utf-8") for path in PROJECT.glob("models/**/*.sql")}
+    macros = (PROJECT / "macros" / "whole_days.sql").read_text(encoding="utf-8")
+    listed = macros.partition("macro whole_day_models()")[2].partition("endmacro")[0]
+    assert set(re.findall(r"'(\w+)'", listed)) == {name for name, sql in models.items() if "{{ whole_days(" in sql}
 
 
 class TestMountings:

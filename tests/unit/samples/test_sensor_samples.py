@@ -117,7 +117,9 @@ def test_rejects_are_the_ones_told_of(candidates: pl.DataFrame) -> None:
 
 def test_duplicates_and_repeats_agree(readings: pl.DataFrame) -> None:
     keys = ["sensor_id", "quantity", "observed_at"]
-    values = readings.group_by(keys).agg(pl.len(), pl.col("value").n_unique().alias("values"))
+    # A repeat was heard by other gateways, so its signal is another.
+    measured = readings.filter(~pl.col("quantity").str.starts_with("signal").fill_null(value=False))
+    values = measured.group_by(keys).agg(pl.len(), pl.col("value").n_unique().alias("values"))
     assert values["values"].max() == 1
     assert 0.01 < values.filter(pl.col("len") > 1).height / values.height < 0.02
     assert readings.group_by("uplink_key").agg(pl.col("observed_at").n_unique())["observed_at"].max() == 1

@@ -260,3 +260,15 @@ def test_decoding_depends_on_the_devices() -> None:
     assert NetworkServer("chirp", CHIRPSTACK, DEVICES[::-1]).decoder_version in versions
     with pytest.raises(ValueError, match="No decoder profile is called starbit"):
         NetworkServer("chirp", CHIRPSTACK, (Device(LASER, "starbit"),))
+
+
+def test_signals_of_both_versions(landing: Landing) -> None:
+    fourth = v4(fCnt=6, rxInfo=[{"gwTime": HEARD, "rssi": -110, "snr": 1.5}, {"gwTime": HEARD, "rssi": -90, "snr": -4}])
+    third = v3(fCnt=12, rxInfo=[{"time": HEARD, "rssi": -57, "loRaSNR": 10}])
+    rows = decode(landing, land(landing, fourth, third)).filter(pl.col("quantity").str.starts_with("signal"))
+    assert sorted(rows.select("landing_row", "quantity", "value").rows()) == [
+        (1, "signal_rssi", -110.0),
+        (1, "signal_snr", 1.5),
+        (2, "signal_rssi", -57.0),
+        (2, "signal_snr", 10.0),
+    ]

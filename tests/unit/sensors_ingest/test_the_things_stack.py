@@ -90,7 +90,11 @@ def test_file_without_its_day_is_named(tmp_path: Path, landing: Landing) -> None
         from_folder(tmp_path).fetch(landing, [DAY])
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"x" * 1000)[:-9], b"not gzip", gzip.compress(b"x")[:-4] + b"0000"])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"x" * 1000, mtime=0)[:-9], b"not gzip", gzip.compress(b"x", mtime=0)[:-4] + b"0000"],
+    ids=["cut", "something else", "wrong checksum"],
+)
 def test_broken_gzip_lands_nothing(tmp_path: Path, landing: Landing, content: bytes) -> None:
     (tmp_path / "2026-01-05.ndjson.gz").write_bytes(content)
     with pytest.raises(SourceUnreachable, match=r"2026-01-05\.ndjson\.gz.*cannot be read"):

@@ -112,6 +112,45 @@ def test_both_device_families_in_one_file(landing: Landing) -> None:
     assert rows["landing_row"].to_list() == [1, 1, 1, 2, 2, 2]
 
 
+def heard(*signals: tuple[float, float | None]) -> list[dict[str, Any]]:
+    """Gateways with their rssi and snr; the server leaves out an snr of 0."""
+    return [{"time": HEARD, "rssi": rssi} | ({"snr": snr} if snr is not None else {}) for rssi, snr in signals]
+
+
+def signals(rows: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Of the uplinks with a signal: place in the file, quantity, value and unit."""
+    is_signal = pl.col("quantity").str.starts_with("signal")
+    return sorted(rows.filter(is_signal).select("landing_row", "quantity", "value", "unit").rows())
+
+
+def test_every_sixth_uplink_tells_how_its_best_gateway_heard_it(landing: Landing) -> None:
+    gateways = heard((-90, -7.5), (-113, 2.25), (-120, 2.25), (-80, -20))
+    file = land(landing, *(uplink(f_cnt=counter or None, rx_metadata=gateways) for counter in range(13)))
+    assert signals(decode(landing, file)) == [
+        (row, quantity, value, unit)
+        for row in (1, 7, 13)
+        for quantity, value, unit in (("signal_rssi", -113.0, "dBm"), ("signal_snr", 2.25, "dB"))
+    ]
+
+
+def test_a_signal_of_0_db_is_left_out_and_an_impossible_one_is_none(landing: Landing) -> None:
+    at_noise = uplink(f_cnt=6, rx_metadata=heard((-117, None), (-120, -3)))
+    impossible = uplink(
+        f_cnt=12, rx_metadata=[*heard((-117, 128), (255, 3)), {"time": HEARD, "rssi": "loud", "snr": 9}]
+    )
+    rows = decode(landing, land(landing, at_noise, impossible, uplink(f_cnt=18)))
+    assert signals(rows) == [(1, "signal_rssi", -117.0, "dBm"), (1, "signal_snr", 0.0, "dB")]
+    assert rows.filter(pl.col("quantity") == "distance").height == 3
+
+
+def test_a_signal_is_told_whatever_the_payload_holds_but_not_of_unknown_devices(landing: Landing) -> None:
+    broken = uplink(payload="0e", f_cnt=6, rx_metadata=heard((-100, 5)))
+    unknown = uplink(eui="00000000000000FF", f_cnt=6, rx_metadata=heard((-100, 5)))
+    rows = decode(landing, land(landing, broken, unknown))
+    assert [row[:3] for row in signals(rows)] == [(1, "signal_rssi", -100.0), (1, "signal_snr", 5.0)]
+    assert rows["reject_reason"].is_not_null().sum() == 2
+
+
 def test_webhook_form_reads_alike(landing: Landing) -> None:
     stored, delivered = decode(landing, land(landing, uplink(), json.dumps(uplink()))).drop("landing_row").rows()
     assert stored == delivered

@@ -126,6 +126,25 @@ batteries as (
     group by daily.feed, daily.sensor_id, daily.local_date
 ),
 
+-- Signals go up and down from uplink to uplink: the mean of the day counts.
+signals as (
+    select
+        daily.feed,
+        daily.sensor_id,
+        daily.local_date,
+        max(daily.value_mean) filter (where daily.quantity = 'signal_rssi') as signal_rssi_dbm,
+        max(daily.value_mean) filter (where daily.quantity = 'signal_snr') as signal_snr_db,
+        bool_or(daily.value_mean < limits.signal_least) as is_signal_weak
+    from daily
+    left join limits
+        on
+            daily.feed = limits.feed
+            and daily.sensor_id = limits.sensor_id
+            and daily.quantity = limits.quantity
+    where daily.quantity in ('signal_rssi', 'signal_snr')
+    group by daily.feed, daily.sensor_id, daily.local_date
+),
+
 assessed as (
     select
         days.*,
@@ -146,9 +165,12 @@ assessed as (
         batteries.battery_level_pct,
         batteries.battery_voltage_v,
         coalesce(batteries.is_battery_low, false) as is_battery_low,
+        signals.signal_rssi_dbm,
+        signals.signal_snr_db,
+        coalesce(signals.is_signal_weak, false) as is_signal_weak,
         coalesce(60 * days.hours_since_reading > days.silence_minutes, true) as is_stale
     from days
-    {% for other in ['refused', 'silent', 'stuck', 'stepped', 'differing', 'batteries'] %}
+    {% for other in ['refused', 'silent', 'stuck', 'stepped', 'differing', 'batteries', 'signals'] %}
     left join {{ other }}
         on
             days.feed = {{ other }}.feed
@@ -171,7 +193,8 @@ final as (
             if(steps > 0, 'step', null),
             if(differs_from_neighbours, 'neighbours', null),
             if(differs_from_smhi, 'smhi', null),
-            if(is_battery_low, 'battery', null)
+            if(is_battery_low, 'battery', null),
+            if(is_signal_weak, 'signal', null)
         ], lambda reason: reason is not null) as reasons
     from assessed
 )

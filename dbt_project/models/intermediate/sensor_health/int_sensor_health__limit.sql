@@ -52,7 +52,7 @@ final as (
         * max(limit_value) filter (where limit_name = 'silence_intervals') as silence_minutes,
         {% for limit_name in [
             'availability_pct', 'refused_pct', 'suspect_pct', 'flatline_hours', 'resting_value', 'step',
-            'neighbour_difference', 'smhi_difference', 'battery_least',
+            'neighbour_difference', 'smhi_difference', 'battery_least', 'signal_least',
         ] %}
         max(limit_value) filter (where limit_name = '{{ limit_name }}') as {{ limit_name }}
         {%- if not loop.last %},{% endif %}

@@ -30,6 +30,8 @@ final as (
         air_temperature_smhi_difference_degc::double as air_temperature_smhi_difference_degc,
         battery_level_pct::double as battery_level_pct,
         battery_voltage_v::double as battery_voltage_v,
+        signal_rssi_dbm::double as signal_rssi_dbm,
+        signal_snr_db::double as signal_snr_db,
         array_to_string(reasons, ', ') as reasons
     from days
 )

@@ -76,7 +76,9 @@ final as (
         last_days.hours_since_reading::double as hours_since_reading,
         weeks.availability_7_days_pct,
         last_days.battery_level_pct::double as battery_level_pct,
-        last_days.battery_voltage_v::double as battery_voltage_v
+        last_days.battery_voltage_v::double as battery_voltage_v,
+        last_days.signal_rssi_dbm::double as signal_rssi_dbm,
+        last_days.signal_snr_db::double as signal_snr_db
     from sensors
     left join last_days on sensors.feed = last_days.feed and sensors.sensor_id = last_days.sensor_id
     left join weeks on sensors.feed = weeks.feed and sensors.sensor_id = weeks.sensor_id
