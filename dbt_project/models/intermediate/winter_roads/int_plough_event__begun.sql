@@ -58,13 +58,7 @@ final as (
         spells.local_date,
         events.event_at,
         -- Null where the event before is too long ago to matter.
-        events.cleared_at,
-        spells.depth_cm,
-        spells.loaded_at,
-        list_filter(
-            spells.hours_before,
-            lambda hour: coalesce(events.cleared_at <= hour['hour_at'], true)  -- noqa: RF02
-        ) as hours_since_clearing
+        events.cleared_at
     from events
     inner join spells
         on

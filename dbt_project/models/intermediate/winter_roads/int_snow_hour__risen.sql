@@ -58,7 +58,6 @@ rising_hours as (
         hourly.hour_at,
         hourly.value_mean as depth_cm,
         hourly.local_date,
-        hourly.loaded_at,
         pending_days.plough_trigger_low_cm,
         -- The days that 24 hours reach back: joined by the day, an hour meets those three only.
         unnest([hourly.local_date - 2, hourly.local_date - 1, hourly.local_date]) as earlier_date
@@ -78,15 +77,7 @@ final as (
         rising_hours.local_date,
         rising_hours.depth_cm,
         -- The latest hour since which the trigger was reached: a clearing after it takes the event away.
-        max(hourly.hour_at) filter (
-            where rising_hours.depth_cm - hourly.value_mean >= rising_hours.plough_trigger_low_cm
-        ) as risen_since_at,
-        rising_hours.loaded_at,
-        -- Kept with the hour, so that an event need not look for them among the hours of all winters.
-        list(
-            { 'hour_at': hourly.hour_at, 'depth_cm': hourly.value_mean, 'loaded_at': hourly.loaded_at }
-            order by hourly.hour_at
-        ) as hours_before
+        max(hourly.hour_at) as risen_since_at
     from rising_hours
     inner join hourly
         on
@@ -95,14 +86,13 @@ final as (
             and rising_hours.earlier_date = hourly.local_date
             and rising_hours.hour_at > hourly.hour_at
             and rising_hours.hour_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
+    where rising_hours.depth_cm - hourly.value_mean >= rising_hours.plough_trigger_low_cm
     group by
         rising_hours.feed,
         rising_hours.sensor_id,
         rising_hours.hour_at,
         rising_hours.local_date,
-        rising_hours.depth_cm,
-        rising_hours.loaded_at
-    having risen_since_at is not null
+        rising_hours.depth_cm
 )
 
 select * from final

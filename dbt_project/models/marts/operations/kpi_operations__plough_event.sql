@@ -2,6 +2,11 @@ with events as (
     select * from {{ ref('int_plough_event__begun') }}
 ),
 
+hourly as (
+    select * from {{ ref('int_sensor_reading__hourly') }}
+    where quantity = 'snow_depth' and value_mean is not null
+),
+
 sensors as (
     select distinct
         feed,
@@ -15,18 +20,33 @@ road_classes as (
     select * from {{ ref('road_classes') }}
 ),
 
+-- Joined by the day, an event meets the hours of three days and not of all winters.
+reaching as (
+    select
+        *,
+        unnest([local_date - 2, local_date - 1, local_date]) as earlier_date
+    from events
+),
+
 measured as (
     select
-        feed,
-        sensor_id,
-        local_date,
-        event_at,
-        depth_cm as snow_depth_cm,
-        depth_cm - list_min(list_transform(hours_since_clearing, lambda hour: hour.depth_cm)) as new_snow_cm,
-        greatest(
-            loaded_at, list_max(list_transform(hours_since_clearing, lambda hour: hour.loaded_at))
-        ) as loaded_at
-    from events
+        reaching.feed,
+        reaching.sensor_id,
+        reaching.local_date,
+        reaching.event_at,
+        arg_max(hourly.value_mean, hourly.hour_at) as snow_depth_cm,
+        arg_max(hourly.value_mean, hourly.hour_at) - min(hourly.value_mean) as new_snow_cm,
+        max(hourly.loaded_at) as loaded_at
+    from reaching
+    inner join hourly
+        on
+            reaching.feed = hourly.feed
+            and reaching.sensor_id = hourly.sensor_id
+            and reaching.earlier_date = hourly.local_date
+            and reaching.event_at >= hourly.hour_at
+            and reaching.event_at <= hourly.hour_at + to_hours({{ var('plough_window_hours') }})
+            and coalesce(reaching.cleared_at <= hourly.hour_at, true)
+    group by reaching.feed, reaching.sensor_id, reaching.local_date, reaching.event_at
 ),
 
 final as (
