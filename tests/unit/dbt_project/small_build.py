@@ -174,7 +174,7 @@ class Build:
             return connection.execute(sql).fetchall()
 
     def dbt(self, *arguments: str) -> set[str]:
-        """Run dbt and return the names of the nodes that failed; a warning is none."""
+        """Run dbt and return the names of the nodes that failed; a warning is none, nor is a dashboard (no-op)."""
         project = str(self.folder / "dbt_project")
         environment = {"HOGLAND_BUILD_DB": str(self.marts), "HOGLAND_WAREHOUSE_DB": str(self.warehouse)}
         before = {name: os.environ.get(name) for name in environment}
@@ -198,7 +198,7 @@ class Build:
         if outcome.exception:
             raise outcome.exception
         self.results = list(outcome.result.results)
-        return {result.node.name for result in self.results if result.status not in ("success", "pass", "warn")}
+        return {result.node.name for result in self.results if result.status not in ("success", "pass", "warn", "no-op")}
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every mart, row by row in the order it is stored."""
