@@ -198,7 +198,8 @@ class Build:
         if outcome.exception:
             raise outcome.exception
         self.results = list(outcome.result.results)
-        return {result.node.name for result in self.results if result.status not in ("success", "pass", "warn", "no-op")}
+        good = ("success", "pass", "warn", "no-op")
+        return {result.node.name for result in self.results if result.status not in good}
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every mart, row by row in the order it is stored."""
