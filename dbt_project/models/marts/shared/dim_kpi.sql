@@ -2,6 +2,10 @@ with definitions as (
     select * from {{ ref('kpi_definitions') }}
 ),
 
+texts as (
+    select * from {{ ref('kpi_texts') }}
+),
+
 kpi_values as (
     select * from {{ ref('fct_kpi_value') }}
     where value_status != 'missing'
@@ -21,6 +25,8 @@ final as (
         definitions.kpi_id,
         definitions.name_sv,
         definitions.name_en,
+        texts.explanation_sv,
+        texts.explanation_en,
         definitions.definition,
         definitions.unit,
         definitions.grain,
@@ -37,10 +43,16 @@ final as (
             when definitions.value_status = 'published' then 'no value yet: the source has delivered none'
             else definitions.value_status
         end as value_status,
+        case
+            when counted.kpi_id is not null then null
+            when definitions.value_status = 'published' then 'källan har inte levererat något värde'
+            else texts.missing_reason_sv
+        end as missing_reason_sv,
         counted.kpi_id is not null as is_published,
         coalesce(counted.values_count, 0) as values_count,
         counted.last_period_end
     from definitions
+    left join texts on definitions.kpi_id = texts.kpi_id
     left join counted on definitions.kpi_id = counted.kpi_id
 )
 
