@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ import altair as alt
 import vl_convert as vlc
 from markupsafe import Markup, escape
 
-from hogland_pipeline.site.words import NARROW_SPACE, Words
+from hogland_pipeline.site.words import MINUS, NARROW_SPACE, Words
 
 Points = Sequence[Mapping[str, Any]]
 # What layering gives: a chart of several marks.
@@ -28,11 +29,15 @@ TABLE = "figure"
 # The chart is one image with one text; Vega would name each of its marks.
 ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 FIRST_TAG = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>')
-WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
-NUMBER_LOCALES: Mapping[str, dict[str, Any]] = {
-    "sv": {"decimal": ",", "thousands": NARROW_SPACE, "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
-    "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "minus": "\u2212"},
+# Labels of axes, as they are drawn: a number with narrow spaces and a decimal comma, or a day and its month by number.
+NUMBERS: dict[str, Any] = {
+    "decimal": ",",
+    "thousands": NARROW_SPACE,
+    "grouping": [3],
+    "currency": ["", ""],
+    "minus": MINUS,
 }
+LABEL = re.compile(rf">(?:(?P<number>{MINUS}?[\d{NARROW_SPACE},]+)|(?P<day>\d+)/(?P<month>\d+))</text>")
 
 
 class Drawing:
@@ -46,30 +51,29 @@ class Drawing:
         self.width, self.height = (round(float(size)) for size in found.groups())
         self.content = ROLES.sub("", svg[found.end() :])
 
-    def titled(self, key: str, title: str, description: str = "") -> Markup:
-        """The element to put into a page; ``key`` is unique in it."""
+    def titled(self, words: Words, key: str, title: str, description: str = "") -> Markup:
+        """The element to put into a page, its axes in the language; ``key`` is unique in the page."""
+        content = LABEL.sub(lambda label: f">{_label(label, words)}</text>", self.content)
         described = f'<desc id="{key}-d">{escape(description)}</desc>' if description else ""
         labels = f"{key}-t {key}-d" if description else f"{key}-t"
         size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
         return Markup(  # noqa: S704 - vl-convert escapes texts of the data, and the words are escaped here
             f'<svg class="chart {self.kind}" role="img" aria-labelledby="{labels}" {size}>'
-            f'<title id="{key}-t">{escape(title)}</title>{described}{self.content}'
+            f'<title id="{key}-t">{escape(title)}</title>{described}{content}'
         )
 
 
-def draw(kind: str, points: Points, words: Words) -> Drawing:
-    """A chart of one kind (a name of ``KINDS``) of these points, its axes in the language."""
+def _label(label: re.Match[str], words: Words) -> str:
+    if label["day"]:
+        return words.date(date(2000, int(label["month"]), int(label["day"])), short=True).removesuffix(" 2000")
+    # A year is no number with thousands, and has none.
+    return words.separated(label["number"])
+
+
+def draw(kind: str, points: Points) -> Drawing:
+    """A chart of one kind (a name of ``KINDS``) of these points; ``Drawing.titled`` puts its axes into a language."""
     spec = {**_specification(kind), "datasets": {TABLE: list(points)}}
-    numbers = NUMBER_LOCALES[words.language]
-    return Drawing(kind, vlc.vegalite_to_svg(spec, format_locale=numbers, time_format_locale=_time_locale(words)))
-
-
-def _time_locale(words: Words) -> dict[str, Any]:
-    """Months as the pages write them. Axes name no weekdays, but the format wants some."""
-    months = list(words.texts["months"])
-    formats = {"dateTime": "%x %X", "date": "%Y-%m-%d", "time": "%H:%M", "periods": ["", ""]}
-    days = {"days": WEEKDAYS, "shortDays": [day[:3] for day in WEEKDAYS]}
-    return {**formats, **days, "months": months, "shortMonths": [month[:3] for month in months]}
+    return Drawing(kind, vlc.vegalite_to_svg(spec, format_locale=NUMBERS))
 
 
 @cache
@@ -143,7 +147,7 @@ def _path() -> Chart:
 def _band() -> Chart:
     """Low to high of a day as a band, the mean as a line: ``day``, ``low``, ``high``, ``mean``."""
     base = alt.Chart(alt.NamedData(TABLE), width=400, height=120).encode(
-        x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d %b", tickCount=5))
+        x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d/%-m", tickCount=5))
     )
     y: dict[str, Any] = {"axis": alt.Axis(tickCount=4, format=",~f"), "scale": alt.Scale(zero=False)}
     return alt.layer(
@@ -155,7 +159,7 @@ def _band() -> Chart:
 def _depth() -> Chart:
     """Snow depth of a day: as ``_band``, from zero."""
     base = alt.Chart(alt.NamedData(TABLE), width=400, height=160).encode(
-        x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d %b", tickCount=5))
+        x=alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%-d/%-m", tickCount=5))
     )
     y: dict[str, Any] = {"axis": alt.Axis(tickCount=4, format=",~f"), "scale": alt.Scale(zero=True, domainMin=0)}
     return alt.layer(
@@ -165,20 +169,24 @@ def _depth() -> Chart:
 
 
 def _answers() -> Chart:
-    """Share of each answer (per cent) with its interval: ``answer``, ``place``, ``share``, ``low``, ``high``."""
-    base = alt.Chart(alt.NamedData(TABLE), width=260, height=alt.Step(30)).encode(
+    """Share of each answer, per cent: ``answer``, ``place``, ``share``, its bounds ``low`` and ``high``, ``hidden``."""
+    base = alt.Chart(alt.NamedData(TABLE), width=280, height=alt.Step(28)).encode(
         y=alt.Y(
             "answer:N",
             sort=alt.EncodingSortField("place"),
-            axis=alt.Axis(labelLimit=150, domain=False, ticks=False, labelFontSize=12, labelPadding=6),
+            axis=alt.Axis(labelLimit=200, domain=False, ticks=False, labelPadding=6),
         )
     )
-    x: dict[str, Any] = {"axis": alt.Axis(values=[0, 25, 50, 75, 100], grid=True), "scale": alt.Scale(domain=[0, 100])}
+    x: dict[str, Any] = {
+        "axis": alt.Axis(values=[0, 50, 100], grid=True),
+        "scale": alt.Scale(domain=[0, 100]),
+    }
     return alt.layer(
-        base.mark_bar(height=14, cornerRadiusEnd=2, color="var(--bar)").encode(x=alt.X("share:Q", **x)),
+        base.mark_bar(height=13, color="var(--bar)").encode(x=alt.X("share:Q", **x)),
         base.mark_rule(strokeWidth=2, color="currentColor").encode(x=alt.X("low:Q", **x), x2="high:Q"),
-        base.mark_tick(thickness=2, size=9, color="currentColor").encode(x=alt.X("low:Q", **x)),
-        base.mark_tick(thickness=2, size=9, color="currentColor").encode(x=alt.X("high:Q", **x)),
+        base.mark_tick(thickness=2, size=8, color="currentColor").encode(x=alt.X("low:Q", **x)),
+        base.mark_tick(thickness=2, size=8, color="currentColor").encode(x=alt.X("high:Q", **x)),
+        base.mark_text(align="left", dx=4, color="currentColor").encode(x=alt.datum(0), text="hidden:N"),
     )
 
 

@@ -160,6 +160,7 @@ def _question(view: View, rows: Sequence[Row]) -> Mapping[str, Any]:
                 "share": _percent(row["answer_share"]),
                 "low": _percent(row["answer_share_lower_bound"]),
                 "high": _percent(row["answer_share_upper_bound"]),
+                "hidden": view.words.texts["survey"]["hidden"] if row["is_suppressed"] else "",
             }
             for place, row in enumerate(of_all)
         ],

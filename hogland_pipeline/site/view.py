@@ -17,11 +17,11 @@ from hogland_pipeline.release_tables import Draft
 from hogland_pipeline.site.charts import SERIES, Drawing, Points, draw
 from hogland_pipeline.site.kpis import Area, Figure, Kpi
 from hogland_pipeline.site.marts import Marts, Row
-from hogland_pipeline.site.words import MINUS, Words
+from hogland_pipeline.site.words import DASH, MINUS, Words
 
 DEFINITIONS = "definitioner.html"
-# Charts without words are the same in both languages.
-WORDLESS = {"spark"}
+# Charts with words of the data or the language in them; the others are drawn once for both.
+WORDED = {"answers"}
 MUNICIPALITY = "municipality"
 # Marts whose numbers stand on pages without being values of an indicator; their columns are defined too.
 DEFINED_MARTS = (
@@ -37,6 +37,8 @@ DEFINED_MARTS = (
     "publication",
     "publication_source",
 )
+# How a check ends.
+CHECKED = ("passed", "warned", "failed")
 # Units that grow with the place.
 AMOUNTS = {"t CO2e", "t CO2e/year"}
 
@@ -59,9 +61,9 @@ class Gallery:
 
     def drawing(self, kind: str, key: str, points: Callable[[], Points], words: Words) -> Drawing:
         """The chart of a kind with this key, drawn at the first call."""
-        known = (kind, key) if kind in WORDLESS else (kind, key, words.language)
+        known = (kind, key, words.language) if kind in WORDED else (kind, key)
         if known not in self._drawn:
-            self._drawn[known] = draw(kind, points(), words)
+            self._drawn[known] = draw(kind, points())
         return self._drawn[known]
 
 
@@ -119,7 +121,9 @@ class View:
         unit = self.words.unit(kpi.unit)
         if stages := [area for area in kpi.of_kind("stage") if area.shown.is_observed]:
             stages.sort(key=lambda area: list(self.words.texts["stages"]).index(area.id))
-            return ", ".join(f"{self.value(kpi, area.shown)} {self.words.of('stages', area.id)}" for area in stages)
+            return ", ".join(
+                f"{self.value(kpi, area.shown)} {self.words.of('stages_plural', area.id)}" for area in stages
+            )
         for area in kpi.of_kind("federation", "catalogue"):
             if area.shown.is_observed:
                 return f"{self.value(kpi, area.shown)} {unit}"
@@ -190,7 +194,7 @@ class View:
         """A chart as an element with an id of its own on the page."""
         self._ids += 1
         drawing = self._gallery.drawing(kind, key, points, self.words)
-        return drawing.titled(f"c{self._ids}", title, description)
+        return drawing.titled(self.words, f"c{self._ids}", title, description)
 
     def _points(self, areas: Sequence[Area]) -> Points:
         return [
@@ -242,6 +246,15 @@ class View:
         since = status["since_date"]
         told = ", ".join(reasons)
         return f"{told} {self.words.texts['since']} {self.words.date(since, short=True)}" if since else told
+
+    def checks(self, row: Row) -> str:
+        """How many checks passed, and how many warned or failed where any did."""
+        counts = [(row[f"checks_{how}"], self.words.texts["quality"]["counts"][how]) for how in CHECKED]
+        return ", ".join(text.format(count=count) for count, text in counts if count) or DASH
+
+    def warnings(self, mart: str) -> Sequence[str]:
+        """What the checks of a mart that did not hold say, in English as they are written."""
+        return [check.description for check in self.draft.checks.get(mart, ()) if not check.passed]
 
     def subgroup(self, kind: str, subgroup: str) -> str:
         """A subgroup of the survey in words."""

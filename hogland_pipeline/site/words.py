@@ -65,9 +65,11 @@ class Words:
             decimals = DECIMALS.get(unit, 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2)
         text = f"{abs(value):,.{decimals}f}"
         sign = MINUS if value < 0 and float(text.replace(",", "")) != 0 else ""
-        if self.language == "sv":
-            text = text.replace(",", NARROW_SPACE).replace(".", ",")
-        return sign + text
+        return self.separated(sign + text.replace(",", NARROW_SPACE).replace(".", ","))
+
+    def separated(self, number: str) -> str:
+        """A number of narrow spaces and a comma, with the separators of the language."""
+        return number if self.language == "sv" else number.replace(",", ".").replace(NARROW_SPACE, ",")
 
     def change(self, value: float, unit: str = "") -> str:
         """A number with its sign, also where it rose."""
