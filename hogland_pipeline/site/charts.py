@@ -89,7 +89,7 @@ def _specification(kind: str) -> dict[str, Any]:
             tickColor="var(--rule)",
             gridColor="var(--grid)",
             labelColor="currentColor",
-            labelFontSize=11,
+            labelFontSize=12,
             labelOverlap=True,
             title=None,
             tickSize=4,
@@ -128,7 +128,7 @@ def _lines() -> Chart:
 
 def _path() -> Chart:
     """Emissions, the straight path to a target and the trend; ``line`` is observed, path or trend."""
-    base = alt.Chart(alt.NamedData(TABLE), width=420, height=230).encode(
+    base = alt.Chart(alt.NamedData(TABLE), width=400, height=220).encode(
         x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=6), scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("y:Q", axis=alt.Axis(tickCount=5, format=",~f"), scale=alt.Scale(zero=True)),
     )
