@@ -102,7 +102,7 @@ def _is_kept_by_heir(mart: str, promise: Promise, now: Mapping[str, Promise], to
 
 def _contract(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> MartContract:
     own = [test for test in tests if test.get("attached_node") == node["unique_id"] and test.get("test_metadata")]
-    required = [test["column_name"] for test in own if test["test_metadata"]["name"] == "not_null"]
+    required = [name for name, column in node["columns"].items() if _is_required(column)]
     meta = node["config"].get("meta", {})
     folders = node["fqn"][1:-1]
     return MartContract(
@@ -115,6 +115,10 @@ def _contract(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> Ma
         version=_version(node, meta),
         deprecated_until=_deprecated_until(node, meta),
     )
+
+
+def _is_required(column: Mapping[str, Any]) -> bool:
+    return any(constraint["type"] == "not_null" for constraint in column["constraints"])
 
 
 def _key(tests: Sequence[Mapping[str, Any]], required: Sequence[str]) -> tuple[str, ...]:

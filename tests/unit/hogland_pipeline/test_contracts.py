@@ -105,6 +105,7 @@ def manifest(**meta: Any) -> Manifest:
         "fqn": ["hogland", "marts", "operations", "snow"],
         "description": "Snö. /\n Snow.",
         "config": {"meta": meta},
+        "columns": {"day": {"constraints": [{"type": "not_null"}]}, "depth": {"constraints": []}},
     }
     unique = {
         "resource_type": "test",
@@ -112,8 +113,7 @@ def manifest(**meta: Any) -> Manifest:
         "column_name": None,
         "test_metadata": {"name": "unique_combination", "kwargs": {"columns": ["sensor_id", "day"]}},
     }
-    not_null = unique | {"column_name": "day", "test_metadata": {"name": "not_null", "kwargs": {}}}
-    return Manifest({"nodes": {"a": mart, "b": unique, "c": not_null}, "sources": {}})
+    return Manifest({"nodes": {"a": mart, "b": unique}, "sources": {}})
 
 
 def test_a_contract_comes_from_the_model_and_its_tests() -> None:
