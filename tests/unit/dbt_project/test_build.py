@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.unit.dbt_project.small_build import Build, make_build
@@ -57,6 +58,16 @@ def test_the_search_index_has_the_stems_of_its_words(built: Build) -> None:
         "select distinct term, stem_sv, stem_en from main.kpi_twin__solution_term where term in ('solution', 'heating')"
     )
     assert built.query(stems + " order by all") == [("heating", "heating", "heat"), ("solution", "solution", "solut")]
+
+
+def test_a_mart_takes_no_null_where_its_contract_wants_a_value(built: Build) -> None:
+    marts = {name for (name,) in built.query("select table_name from duckdb_tables() where schema_name = 'main'")}
+    required = built.query(
+        "select table_name, column_name from duckdb_columns() where schema_name = 'main' and not is_nullable"
+    )
+    assert {mart for mart, _ in required} == marts
+    with pytest.raises(duckdb.ConstraintException, match=r"NOT NULL constraint failed: kpi_twin__solution\.url"):
+        built.change_marts("insert into main.kpi_twin__solution (title) values ('without address')")
 
 
 def test_no_subgroup_shows_when_its_people_answered(built: Build) -> None:
