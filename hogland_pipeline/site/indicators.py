@@ -26,7 +26,10 @@ def indicator_pages(view: View) -> Iterator[Page]:
     texts = view.words.texts
     yield Page("index.html", "overview", texts["overview"]["title"], {"domains": _domains(view), "cards": _cards(view)})
     for domain, file in DOMAIN_FILES.items():
-        kpis = [kpi for kpi in view.kpis if kpi.row["domain"] == domain]
+        # Those with a chart first, so that cards of one size lie beside each other.
+        kpis = sorted(
+            (kpi for kpi in view.kpis if kpi.row["domain"] == domain), key=lambda kpi: not has_municipalities(kpi)
+        )
         yield Page(file, "domain", texts["domains"][domain], {"domain": domain, "kpis": kpis})
     paths = _paths(view)
     for place in view.municipalities:

@@ -114,7 +114,7 @@ class View:
         """A computed date says no more than its month."""
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             return self.words.of("states", text)
-        return self.words.period(text[:7])
+        return self.words.month(text)
 
     def headline(self, kpi: Kpi) -> str | None:
         """One line for an indicator that has no figure a municipality."""
@@ -229,6 +229,16 @@ class View:
         """What the indicator says, in plain words."""
         explanation = kpi.row.get(f"explanation_{self.words.language}")
         return str(explanation) if explanation else None
+
+    def sources(self, kpi: Kpi) -> str:
+        """The sources that its rows came from, in words."""
+        names = dict.fromkeys(row["load_source"] for row in kpi.lineage if row["load_source"])
+        return ", ".join(self.words.of("sources", name) for name in names) or DASH
+
+    def places(self, kpi: Kpi) -> list[tuple[str, Area]]:
+        """Its sensors, stations and buildings by the name of their place."""
+        areas = ((self.place(area), area) for area in kpi.of_kind("sensor", "station", "building"))
+        return sorted(areas, key=lambda found: found[0])
 
     def place(self, area: Area) -> str:
         """Where a sensor or station is; its id where nobody has said."""

@@ -95,6 +95,10 @@ class Words:
         month = self.texts["months"][day.month - 1]
         return f"{day.day}{NO_BREAK_SPACE}{month[:3] if short else month} {day.year}"
 
+    def month(self, day: str) -> str:
+        """The month of an ISO date: ``mar 2058``."""
+        return f"{self.texts['months'][int(day[5:7]) - 1][:3]} {day[:4]}"
+
     def moment(self, moment: datetime | None) -> str:
         """``23 november 2026 kl. 04.08``, local time."""
         if moment is None:
