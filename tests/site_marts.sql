@@ -121,7 +121,7 @@ t(wave, wave_number, title_sv, title_en, n_respondents, response_share, first_an
 
 create table kpi_digitalisation__survey_answer as
 select 'wave_1' as wave, 'ai_strategy' as question_id, 6 as question_number, 'Finns en strategi?' as question_sv,
-       'Is there a strategy?' as question_en, 'ai_strategy_share' as kpi_id, answer = 'yes' as is_indicator_answer, *
+       'Is there a strategy?' as question_en, 'multiple' as question_type, 'ai_strategy_share' as kpi_id, answer = 'yes' as is_indicator_answer, *
 from (values
     ('all', 'all', 'yes', 7, 41, 0.1707, 0.085, 0.313, false, null),
     ('all', 'all', 'no', null, 41, null, null, null, true, 'small_cells'),

@@ -40,6 +40,25 @@ def test_a_source_that_is_no_longer_configured_makes_nothing_stale() -> None:
     assert stale_marts(MANIFEST, [state("gone", "failed", MONDAY)], TABLES) == {}
 
 
+def test_a_state_tells_what_the_last_run_that_loaded_brought(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    record_failure(warehouse, SENSOR_READING, "smhi", "Sunday", "smhi: HTTP 503")
+    with warehouse.write() as connection:
+        connection.execute(
+            """
+            INSERT INTO ops.load BY NAME
+            SELECT 100 + day AS load_id, 'smhi' AS source, 'sensor_reading' AS table_name, run AS run_id,
+                   now() AS started_at, now() AS finished_at, 'passed' AS status, 10 * day AS rows_staged,
+                   day AS rows_inserted, 1 AS rows_revised, 0 AS rows_unchanged, 2 AS rows_quarantined,
+                   20 AS checks_passed, 1 AS checks_warned, 0 AS checks_failed
+            FROM (VALUES (1, 'Monday'), (2, 'Tuesday'), (3, 'Tuesday')) AS loads(day, run)
+            """
+        )
+    (found,) = source_states(warehouse)
+    assert (found.rows_read, found.rows_loaded, found.rows_quarantined) == (50, 7, 4)
+    assert (found.checks_passed, found.checks_warned, found.checks_failed) == (40, 2, 0)
+
+
 def test_states_are_those_of_the_log(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     assert source_states(warehouse) == []

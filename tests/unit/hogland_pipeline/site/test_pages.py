@@ -91,6 +91,10 @@ def test_a_suppressed_answer_says_why_and_shows_no_number(site: Path) -> None:
     assert row(site, "enkat.html", "Nässjö") == "Nässjö 14 dolt: skulle avslöja en annan grupp"
 
 
+def test_a_question_with_several_answers_says_so(site: Path) -> None:
+    assert "n = 41 · flera svar möjliga, andelarna summerar inte till 100" in text(site, "enkat.html")
+
+
 def test_the_quality_page_shows_sources_checks_and_quarantine(site: Path) -> None:
     shown = text(site, "datakvalitet.html")
     assert "Källor som levererade 1 av 2" in shown
