@@ -81,7 +81,7 @@ def _specification(kind: str) -> dict[str, Any]:
     chart = KINDS[kind]().configure(
         aria=False,
         background="transparent",
-        font="sans-serif",
+        font="Arial, Liberation Sans, sans-serif",
         padding=2,
         view=alt.ViewConfig(stroke=None),
         axis=alt.AxisConfig(
