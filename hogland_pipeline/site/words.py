@@ -49,8 +49,10 @@ class Words:
         """The words of ``texts/<language>.toml``."""
         return cls(language, tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8")), timezone)
 
-    def of(self, group: str, key: str) -> str:
+    def of(self, group: str, key: str | None) -> str:
         """What a word of the data is called (``of('direction', 'lower')``); the word itself where nobody has said."""
+        if key is None:
+            return DASH
         return cast(str, self.texts[group].get(key, key.replace("_", " ")))
 
     def own(self, row: Mapping[str, Any], name: str) -> str:
@@ -84,9 +86,9 @@ class Words:
         """A share (0–1) as per cent."""
         return DASH if value is None else f"{self.number(100 * value, '%')}{self.texts['percent']}"
 
-    def unit(self, unit: str) -> str:
-        """The unit in words; nothing for a date or a plain ratio that needs none."""
-        return cast(str, self.texts["units"].get(unit, unit))
+    def unit(self, unit: str | None) -> str:
+        """The unit in words; nothing for a date, which needs none."""
+        return cast(str, self.texts["units"].get(unit, unit or ""))
 
     def date(self, day: date | None, *, short: bool = False) -> str:
         """``23 november 2026``, or ``23 nov 2026``."""

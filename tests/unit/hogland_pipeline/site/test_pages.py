@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 from selectolax.lexbor import LexborHTMLParser as Document
 
 from hogland_pipeline.site.marts import QUERIES, read_marts
@@ -128,6 +129,7 @@ def test_a_withdrawn_solution_is_not_shown(site: Path) -> None:
     assert "Borttagen lösning" not in text(site, "losningar.html")
 
 
+MODELS = Path(__file__).parents[4] / "dbt_project" / "models" / "marts"
 NAMES = re.findall(r"create table (\w+)", MARTS.read_text(encoding="utf-8"))
 
 
@@ -152,6 +154,30 @@ def test_every_mart_is_read_by_some_page_and_missed_when_it_is_not_there(mart: s
 def test_a_mart_with_other_columns_is_named_too(tmp_path: Path) -> None:
     changed = "create or replace table kpi_trajectory as select 'ghg_total' as kpi_id"
     assert "saknar kpi_trajectory" in text(write_release(site_draft(tmp_path, then=changed)), "kommun-nassjo.html")
+
+
+def never_null(mart: str) -> set[str]:
+    """The columns of a mart that its contract never leaves empty."""
+    [model] = [
+        model
+        for file in sorted(MODELS.rglob("*.yml"))
+        for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", [])
+        if model["name"] == mart
+    ]
+    return {column["name"] for column in model["columns"] if "not_null" in str(column)}
+
+
+def test_whatever_may_be_empty_can_be(tmp_path: Path) -> None:
+    draft = site_draft(tmp_path / "all")
+    emptied = []
+    for table in draft.tables:
+        if not table.name.startswith("publication"):
+            required = never_null(table.name)
+            columns = [f"{column.name} = null" for column in table.columns if column.name not in required]
+            emptied += [f"update {table.name} set {', '.join(columns)};"] if columns else []
+    assert len(emptied) > 10
+    rest = write_release(site_draft(tmp_path / "emptied", then="".join(emptied)))
+    assert "None" not in text(rest, "enkat.html") + text(rest, "losningar.html") + text(rest, "kommun-nassjo.html")
 
 
 def test_empty_marts_give_pages_that_say_so(tmp_path: Path) -> None:
