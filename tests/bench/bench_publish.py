@@ -2,10 +2,10 @@
 
     python -m tests.bench.bench_publish [--rows 1000000 10000000] [--targets files postgres]
 
-files     a whole release: copied, fingerprinted, compared, recorded, digested, made durable, switched; DuckDB and Parquet.
-          Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage version, and COPY to Parquet (zstd).
-postgres  loaded with index, statistics and rights where nobody sees it, counted, and switched. Bare: CREATE TABLE and one
-          ADBC stream of the same Parquet file. Its seconds are of the wall: the server's CPU is not ours to count.
+files     a whole release in DuckDB and Parquet: copied, fingerprinted, compared, recorded, digested, made durable,
+          switched. Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage version, COPY to Parquet.
+postgres  loaded with index, statistics and rights where nobody sees it, counted, and switched. Bare: CREATE TABLE and
+          one ADBC stream of the same Parquet file. Its seconds are of the wall: the server's CPU is not ours to count.
 
 Each is measured twice, in turn, in a process of its own; the better one counts.
 """
@@ -40,7 +40,8 @@ ROWS = """
     SELECT printf('A81758FFFE%06d', i % {sensors}) AS sensor_id, 'tts_hogland' AS feed,
            printf('06%02d', 80 + i % 7) AS municipality_code,
            DATE '1990-01-01' + (i // {sensors})::INTEGER AS local_date,
-           round(50 + 40 * sin(i / 700), 1) AS snow_depth_low_cm, round(55 + 40 * sin(i / 700), 1) AS snow_depth_high_cm,
+           round(50 + 40 * sin(i / 700), 1) AS snow_depth_low_cm,
+           round(55 + 40 * sin(i / 700), 1) AS snow_depth_high_cm,
            CASE WHEN i % 5 = 0 THEN NULL ELSE round(8 * sin(i / 90), 2) END AS air_temperature_low_degc,
            round(random() * 100, 2) AS relative_humidity_mean_pct, 144::BIGINT AS expected_readings,
            (140 + i % 5)::BIGINT AS readings, i % 3 = 0 AS is_snow_cover_day,

@@ -62,3 +62,14 @@ def test_the_doctor_looks_at_dead_runs_of_an_instance_it_finds_itself(tmp_path: 
     )
     assert "runs: no dead run holds a slot" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("hogland ro", ["rollback"]), ("hogland doctor --", ["--fix", "--help"]), ("hogland x", [])]
+)
+def test_a_shell_completes_commands_and_options(typed: str, offered: list[str]) -> None:
+    asked = {"_HOGLAND_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    ended = subprocess.run(
+        [PROJECT_ROOT / "hogland"], env=os.environ | asked, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.split() == offered, ended.stderr

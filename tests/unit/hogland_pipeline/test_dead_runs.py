@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,8 @@ import pytest
 from dagster._core.events import EngineEventData  # what a run writes of its process; no public name
 
 from hogland_pipeline.dead_runs import UNKNOWN_RUN_SECONDS, free, leftovers, stuck_runs
+from hogland_pipeline.doctor import examine
+from hogland_pipeline.settings import load_settings
 
 
 @pytest.fixture
@@ -83,3 +86,17 @@ def test_what_dead_runs_left_is_found_and_nothing_else(instance: dg.DagsterInsta
     old = candidate(tmp_path, f"replay-{uuid.uuid4()}", seconds_old=UNKNOWN_RUN_SECONDS + 60)
     assert set(leftovers(instance, tmp_path)) == {dead, old}
     assert list(leftovers(instance, tmp_path / "not-there")) == []
+
+
+@pytest.mark.parametrize(("fix", "outcome"), [(False, "problem"), (True, "ok")])
+def test_the_doctor_names_a_dead_run_and_frees_its_slot_when_asked(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fix: bool, outcome: str
+) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    settings.dagster_home.mkdir(parents=True)
+    monkeypatch.setattr(dg.DagsterInstance, "from_config", lambda _: nullcontext(instance))
+    run_id = run_holding_the_slot(instance, gone())
+    [found] = [finding for finding in examine(settings, fix=fix) if finding.subject == "runs"]
+    assert found.outcome == outcome
+    assert run_id in found.message
+    assert list(stuck_runs(instance)) == ([] if fix else [run_id])
