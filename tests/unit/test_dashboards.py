@@ -5,6 +5,7 @@ Superset itself is too heavy for this: `make superset SUPERSET=--check` runs it 
 
 import copy
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from hogland_pipeline.publication_record import DESCRIPTION, PUBLICATION_SCHEMA
 from hogland_pipeline.release_tables import Column, Draft, WrittenTable
 from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.semantics import SemanticModel, SemanticsError, read_semantic_model, unknown_columns
+from hogland_pipeline.settings import PROJECT_ROOT
 from hogland_pipeline.superset_bundle import (
     Bundle,
     dataset_uuid,
@@ -358,3 +360,15 @@ def test_an_exposure_that_lags_behind_its_dashboard_is_found(manifest: Manifest,
 def test_every_exposure_has_an_owner_of_its_marts(manifest: Manifest) -> None:
     owners = {contract.owner for contract in contracts_of(manifest).values()}
     assert {exposure["owner"]["name"] for exposure in manifest.content["exposures"].values()} <= owners
+
+
+def marts_named_in(sources: str, manifest: Manifest) -> set[str]:
+    return set(re.findall(r"\w+", sources)) & {str(mart["name"]) for mart in manifest.marts()}
+
+
+def test_the_kpi_page_has_its_exposure(manifest: Manifest) -> None:
+    site = PROJECT_ROOT / "hogland_pipeline" / "site"
+    sources = "".join(path.read_text("utf-8") for path in site.glob("*.py"))
+    assert exposed(manifest)["kpi_page"] == marts_named_in(sources, manifest)
+    more = sources + "SELECT * FROM kpi_twin__capability"
+    assert marts_named_in(more, manifest) - exposed(manifest)["kpi_page"] == {"kpi_twin__capability"}
