@@ -12,7 +12,15 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from hogland_pipeline.assets.snow_plot import snow_plot
-from hogland_pipeline.dbt_build import MANIFEST_PATH, candidate_build, promote, row_counts, run_dbt
+from hogland_pipeline.dbt_build import (
+    MANIFEST_PATH,
+    candidate_build,
+    is_of_this_project,
+    promote,
+    row_counts,
+    run_dbt,
+    sign_project,
+)
 from hogland_pipeline.jobs import WAREHOUSE_POOL
 from hogland_pipeline.manifest import Manifest, layer_of
 from hogland_pipeline.resources import BoundSource
@@ -73,9 +81,12 @@ def dbt_models_asset(settings: Settings, sources: Sequence[BoundSource], manifes
         names = {translator.get_asset_key(node): node for node in manifest.built_nodes()}
         selected = [names[key]["name"] for key in context.selected_asset_keys if key in names]
         arguments = ["build", "--exclude-resource-type=unit_test", "--indirect-selection=buildable"]
-        if len(selected) < len(names):
+        is_whole = len(selected) == len(names)
+        if not is_whole:
             arguments += ["--select", *sorted(selected)]
         with warehouse.lock(), candidate_build(settings) as candidate:
+            if not is_of_this_project(candidate):
+                arguments.append("--full-refresh")
             results = run_dbt(settings, candidate, arguments, settings.today())
             events = list(_events(context, translator, manifest, results, candidate_path=str(candidate)))
             failed = [result for result in results if str(result.status) in ("error", "fail")]
@@ -86,6 +97,8 @@ def dbt_models_asset(settings: Settings, sources: Sequence[BoundSource], manifes
                     + "; ".join(f"{result.node.name}: {result.message}" for result in failed),
                     allow_retries=False,
                 )
+            if is_whole:
+                sign_project(candidate)
             promote(settings, candidate)
         yield from events
 

@@ -1,8 +1,12 @@
 """What a build holds."""
 
-import duckdb
+from pathlib import Path
 
-from hogland_pipeline.dbt_build import row_counts
+import duckdb
+import pytest
+
+from hogland_pipeline import dbt_build
+from hogland_pipeline.dbt_build import is_of_this_project, row_counts, sign_project
 
 
 def test_rows_are_counted_and_not_estimated() -> None:
@@ -12,3 +16,33 @@ def test_rows_are_counted_and_not_estimated() -> None:
         connection.execute("CREATE TABLE other AS FROM range(3); CREATE VIEW looked_at AS FROM mart")
         assert row_counts(connection, {"seed", "mart", "looked_at", "never_built"}) == {"seed": 7, "mart": 10}
         assert row_counts(connection, {"never_built"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "content", "is_current"),
+    [
+        ("models/marts/mart.sql", "select 2", False),
+        ("macros/macro.sql", "{% macro other() %}{% endmacro %}", False),
+        ("models/marts/new.sql", "select 1", False),
+        ("models/marts/stems.py", "def model(dbt, session): ...", False),
+        ("seeds/sensors.csv", "sensor_id,height\n1,300\n", False),
+        ("seeds/sensors.csv", "sensor_id\n1\n2\n", True),
+        ("models/marts/_mart.yml", "description: other words", True),
+    ],
+)
+def test_a_build_is_of_the_project_until_its_code_or_a_seeds_columns_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, content: str, is_current: bool
+) -> None:
+    project, build = tmp_path / "project", tmp_path / "marts.duckdb"
+    for name, text in {"models/marts/mart.sql": "select 1", "seeds/sensors.csv": "sensor_id\n1\n"}.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(dbt_build, "DBT_PROJECT_DIR", project)
+    assert not is_of_this_project(build)
+    duckdb.connect(build).close()
+    assert not is_of_this_project(build)
+    sign_project(build)
+    assert is_of_this_project(build)
+    (project / changed).parent.mkdir(parents=True, exist_ok=True)
+    (project / changed).write_text(content, encoding="utf-8")
+    assert is_of_this_project(build) == is_current
