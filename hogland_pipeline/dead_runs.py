@@ -1,7 +1,6 @@
 """Runs that were killed: they keep their slot in a pool, for which the next run would wait for ever, and leave files.
 
-The daemon frees such slots where one runs (``run_monitoring`` in ``dagster.yaml``); a night from the command line has
-none and looks by itself. Losing a slot cannot hurt a live run: the warehouse has its own lock.
+Every night looks for them at its start. Losing a slot cannot hurt a live run: the warehouse has its own lock.
 """
 
 import os
@@ -15,6 +14,16 @@ import dagster as dg
 # A file whose run is unknown here (a replay from the command line has none) may still be written, but not for so long.
 UNKNOWN_RUN_SECONDS: Final = 24 * 3600
 RUN_ID_LENGTH: Final = 36
+
+
+def end_dead_runs(instance: dg.DagsterInstance, candidates: Path) -> Iterator[str]:
+    """Free what dead runs hold and remove the files they left, with a sentence for each."""
+    for run_id in list(stuck_runs(instance)):
+        free(instance, run_id)
+        yield f"run {run_id[:8]} was killed; what it had not finished is done now"
+    for candidate in leftovers(instance, candidates):
+        candidate.unlink(missing_ok=True)
+        yield f"removed {candidate.name}, which a killed run left"
 
 
 def stuck_runs(instance: dg.DagsterInstance) -> Iterator[str]:

@@ -92,7 +92,7 @@ def load_files(
     of a backfill. Each candidate is spooled before the warehouse is locked.
     """
     source = bound.source
-    candidate = settings.data_dir / "candidate" / f"{source.name}-{run_id}.parquet"
+    candidate = settings.candidate_dir / f"{source.name}-{run_id}.parquet"
     loads = []
     try:
         for window in windows_of(files, settings.window_bytes) or [[]]:

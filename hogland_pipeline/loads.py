@@ -1,7 +1,7 @@
 """Loads: what one brings, how it went, and the log of all of them in ``ops``."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -132,9 +132,10 @@ def _combined_check(results: Sequence[CheckResult]) -> CheckResult:
 
 
 def files_to_load(
-    warehouse: Warehouse, landing: Landing, source: str, files: Sequence[LandedFile], decoder_version: str
+    warehouse: Warehouse, landing: Landing, source: str, decoder_version: str, days: Collection[date] | None = None
 ) -> list[LandedFile]:
-    """Those of ``files`` that the current decoder has not loaded yet, each content once.
+    """What ``source`` landed (with ``days``: theirs and the snapshots) and this decoder has not loaded, each content
+    once. What is loaded is told by the names of the landing files, which are not opened.
 
     A file that was refused is tried again only while its source still sends it: one that was replaced since (or taken
     out of the drop folder) would keep the gate closed for ever.
@@ -145,7 +146,8 @@ def files_to_load(
         ).fetchall()
         refusals = connection.execute("SELECT landing_id FROM ops.refused_file WHERE source = ?", [source]).fetchall()
     loaded, refused = ({row[0] for row in found} for found in (rows, refusals))
-    pending = {file.landing_id: file for file in files if file.landing_id not in loaded}
+    landed = landing.files(source, days, lambda landing_id: landing_id not in loaded)
+    pending = {file.landing_id: file for file in landed}
     return [file for file in pending.values() if file.landing_id not in refused or landing.is_still_sent(file)]
 
 

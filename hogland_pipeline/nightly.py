@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from hogland_pipeline.dead_runs import free, leftovers, stuck_runs
+from hogland_pipeline.dead_runs import end_dead_runs
 from hogland_pipeline.definitions import build_definitions
 from hogland_pipeline.jobs import INGEST_JOB, MARTS_JOB, buildable
 from hogland_pipeline.partitions import nightly_range
@@ -139,12 +139,8 @@ def run_replay(settings: Settings, progress: Progress) -> tuple[Sequence[Replay]
 
 
 def _end_dead_runs(settings: Settings, instance: dg.DagsterInstance, progress: Progress) -> None:
-    for run_id in list(stuck_runs(instance)):
-        free(instance, run_id)
-        progress.console.print(f"  ! run {run_id[:8]} was killed; what it had not finished is done now", style="yellow")
-    for candidate in leftovers(instance, settings.candidate_dir):
-        candidate.unlink(missing_ok=True)
-        progress.console.print(f"  ! removed {candidate.name}, which a killed run left", style="yellow")
+    for sentence in end_dead_runs(instance, settings.candidate_dir):
+        progress.console.print(f"  ! {sentence}", style="yellow")
 
 
 def build_marts(

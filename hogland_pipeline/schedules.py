@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from hogland_pipeline.dead_runs import end_dead_runs
 from hogland_pipeline.jobs import MARTS_JOB, AssetJob, buildable
 from hogland_pipeline.partitions import nightly_range
 from hogland_pipeline.resources import BoundSource
@@ -35,6 +36,8 @@ def nightly_schedule(settings: Settings, sources: Sequence[BoundSource], job: As
         description="Yesterday, and days before it that are missing. The marts follow when it has ended.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        for sentence in end_dead_runs(context.instance, settings.candidate_dir):
+            context.log.warning(sentence)
         now = context.scheduled_execution_time
         first, last = nightly_range(settings, sources, context.instance, now)
         return dg.RunRequest(run_key=f"{first}..{last}@{now:%Y-%m-%dT%H}", tags=range_tags(first, last))

@@ -136,9 +136,7 @@ def _raw_asset(
     ) -> Iterator[Any]:
         days = _days(context)
         asked = days if partitions else None
-        loaded = _loaded_files(warehouse, bound)
-        landed = landing.files(source.name, asked, lambda landing_id: landing_id not in loaded)
-        files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
+        files = files_to_load(warehouse, landing, source.name, source.decoder_version, asked)
         try:
             load = load_files(warehouse, bound, landing, files, context.run_id, settings)
         except bound.malformed as error:
@@ -184,16 +182,6 @@ def _outcome(
         metadata=counts,
         allow_retries=False,
     )
-
-
-def _loaded_files(warehouse: Warehouse, bound: BoundSource) -> set[str]:
-    """What the source's current decoder has loaded: told by the names of the landing files, which are not opened."""
-    with warehouse.read() as connection:
-        rows = connection.execute(
-            "SELECT landing_id FROM ops.loaded_file WHERE source = ? AND decoder_version = ?",
-            [bound.source.name, bound.source.decoder_version],
-        ).fetchall()
-    return {row[0] for row in rows}
 
 
 def _unexpected(error: Exception) -> str:

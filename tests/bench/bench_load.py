@@ -35,7 +35,7 @@ def load(source: Any, folder: Path, landed: list[LandedFile]) -> tuple[Path, int
     settings = load_settings(data_dir=folder)
     landing, warehouse = Landing(settings.landing_dir), Warehouse(settings.warehouse_path)
     bound = BoundSource(source, SENSOR_READING, "bench", "", "team:bench", is_daily=True, is_remote=False)
-    files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
+    files = files_to_load(warehouse, landing, source.name, source.decoder_version)
     outcome = load_files(warehouse, bound, landing, files, "bench", settings)
     if outcome.status != "passed":
         raise SystemExit(f"the gate closed: {outcome.message}")

@@ -31,7 +31,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def load(source: UttcCatalogue, landing: Landing, warehouse: Warehouse, folder: Path) -> Load:
-    files = files_to_load(warehouse, landing, source.name, landing.files(source.name), source.decoder_version)
+    files = files_to_load(warehouse, landing, source.name, source.decoder_version)
     candidate = folder / "candidate.parquet"
     spool_candidate(source.decode(landing, files), UTTC_SOLUTION, candidate)
     return pass_gate(

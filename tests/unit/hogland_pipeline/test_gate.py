@@ -294,29 +294,39 @@ def test_nothing_new_passes_with_the_checks_of_the_last_load(warehouse: Warehous
 
 
 def test_a_file_without_rows_is_loaded_once(warehouse: Warehouse, tmp_path: Path) -> None:
-    file = landed("empty")
+    landing = Landing(tmp_path)
+    file = in_landing(landing, b"")
     assert load(warehouse, [], files=[file]).status == "passed"
-    assert files_to_load(warehouse, Landing(tmp_path), "feed", [file], "1") == []
+    assert files_to_load(warehouse, landing, "feed", "1") == []
 
 
-def in_landing(landing: Landing, content: bytes, day: date | None = None) -> LandedFile:
-    return landing.write("feed", [content], address="export", suffix="ndjson", day=day)
+def in_landing(landing: Landing, content: bytes, day: date | None = None, source: str = "feed") -> LandedFile:
+    """As landing tells of it later: then it is not new any more."""
+    return replace(landing.write(source, [content], address="export", suffix="ndjson", day=day), is_new=False)
 
 
 def test_files_are_loaded_once_per_decoder(warehouse: Warehouse, tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    file = in_landing(landing, b"1")
-    assert files_to_load(warehouse, landing, "feed", [file], "1") == [file]
+    file, of_another = in_landing(landing, b"1"), in_landing(landing, b"1", source="another")
+    assert files_to_load(warehouse, landing, "feed", "1") == [file]
     load(warehouse, good(landing_id=file.landing_id), files=[file])
-    assert files_to_load(warehouse, landing, "feed", [file], "1") == []
-    assert files_to_load(warehouse, landing, "feed", [file], "2") == [file]
-    assert files_to_load(warehouse, landing, "another", [file], "1") == [file]
+    assert files_to_load(warehouse, landing, "feed", "1") == []
+    assert files_to_load(warehouse, landing, "feed", "2") == [file]
+    assert files_to_load(warehouse, landing, "another", "1") == [of_another]
 
 
 def test_one_content_under_two_days_is_loaded_once(warehouse: Warehouse, tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    files = [in_landing(landing, b"1", day) for day in DAYS]
-    assert len(files_to_load(warehouse, landing, "feed", files, "1")) == 1
+    for day in DAYS:
+        in_landing(landing, b"1", day)
+    assert len(files_to_load(warehouse, landing, "feed", "1")) == 1
+
+
+def test_only_files_of_the_days_asked_for_are_loaded_and_snapshots(warehouse: Warehouse, tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    first, snapshot = in_landing(landing, b"1", DAYS[0]), in_landing(landing, b"2")
+    in_landing(landing, b"3", DAYS[1])
+    assert files_to_load(warehouse, landing, "feed", "1", DAYS[:1]) == [first, snapshot]
 
 
 def test_a_refused_file_is_tried_again_only_while_it_is_sent(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -324,13 +334,13 @@ def test_a_refused_file_is_tried_again_only_while_it_is_sent(warehouse: Warehous
     bad, better = in_landing(landing, b"bad"), in_landing(landing, b"better")
     landing.note_sent("feed", DAYS, [bad])
     assert load(warehouse, rejects(20, landing_id=bad.landing_id), files=[bad]).status == "closed"
-    assert files_to_load(warehouse, landing, "feed", [bad], "1") == [bad]
+    assert files_to_load(warehouse, landing, "feed", "1") == [bad, better]
     landing.note_sent("feed", DAYS, [better])
-    assert files_to_load(warehouse, landing, "feed", [bad, better], "1") == [better]
+    assert files_to_load(warehouse, landing, "feed", "1") == [better]
     landing.note_sent("feed", DAYS, [])
-    assert files_to_load(warehouse, landing, "feed", [bad, better], "1") == [better]
+    assert files_to_load(warehouse, landing, "feed", "1") == [better]
     landing.note_sent("feed", DAYS, [bad])
-    assert files_to_load(warehouse, landing, "feed", [bad, better], "1") == [bad, better]
+    assert files_to_load(warehouse, landing, "feed", "1") == [bad, better]
 
 
 def test_another_days_question_says_nothing_of_a_refused_day(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -339,7 +349,7 @@ def test_another_days_question_says_nothing_of_a_refused_day(warehouse: Warehous
     landing.note_sent("feed", DAYS, [bad])
     load(warehouse, rejects(20, landing_id=bad.landing_id), files=[bad])
     landing.note_sent("feed", DAYS[1:], [])
-    assert files_to_load(warehouse, landing, "feed", [bad], "1") == [bad]
+    assert files_to_load(warehouse, landing, "feed", "1") == [bad]
 
 
 def test_a_failed_fetch_makes_the_source_stale_and_keeps_its_data(warehouse: Warehouse) -> None:

@@ -41,8 +41,9 @@ def run(tmp_path: Path, warehouse: Warehouse) -> Run:
 
     def night(source: Source) -> Load:
         table = TABLES.get(source.name, INDICATOR_VALUE)
-        landed = source.fetch(landing, [])
-        files = files_to_load(warehouse, landing, source.name, landed, source.decoder_version)
+        sent = {file.landing_id for file in source.fetch(landing, [])}
+        pending = files_to_load(warehouse, landing, source.name, source.decoder_version)
+        files = [file for file in pending if file.landing_id in sent]
         candidate = tmp_path / "candidate.parquet"
         spool_candidate(source.decode(landing, files), table, candidate)
         batch = Batch(source.name, candidate, files, source.decoder_version, "run")

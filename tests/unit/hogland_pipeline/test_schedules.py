@@ -1,6 +1,7 @@
 """What starts runs by itself: at the right time, for the right days, without what draws on a failed source."""
 
 import os
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 from hogland_pipeline.dbt_build import MANIFEST_PATH
+from hogland_pipeline.dead_runs import RUN_ID_LENGTH
 from hogland_pipeline.definitions import build_definitions
 from hogland_pipeline.jobs import BUILT, INGEST_JOB, MARTS_JOB, buildable
 from hogland_pipeline.loads import record_failure
@@ -82,6 +84,25 @@ def test_two_nights_have_two_run_keys() -> None:
             request: Any = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=moment))
             keys.add(request.run_key)
     assert len(keys) == 2
+
+
+def test_the_night_begins_by_clearing_away_what_a_killed_run_left(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"data_dir": tmp_path})
+    schedule = nightly_schedule(settings, bind_sources(settings), dg.define_asset_job(INGEST_JOB))
+    settings.candidate_dir.mkdir()
+    ended, live = (settings.candidate_dir / f"smhi-{uuid.uuid4()}.parquet" for _ in range(2))
+    with dg.instance_for_test() as instance:
+        for candidate, status in (ended, dg.DagsterRunStatus.FAILURE), (live, dg.DagsterRunStatus.STARTED):
+            candidate.touch()
+            instance.create_run_for_job(
+                dg.JobDefinition(name="night", graph_def=dg.GraphDefinition(name="night")),
+                run_id=candidate.stem[-RUN_ID_LENGTH:],
+                status=status,
+            )
+        schedule(
+            dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2026, 2, 1, 1, tzinfo=UTC))
+        )
+    assert list(settings.candidate_dir.iterdir()) == [live]
 
 
 def names(keys: list[dg.AssetKey]) -> set[str]:
