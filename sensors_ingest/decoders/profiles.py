@@ -14,7 +14,7 @@ from sensors_ingest.decoders import (
     niab,
     vegapuls,
 )
-from sensors_ingest.decoders.declared import load_declared
+from sensors_ingest.decoders.declared import ProfileError, load_declared
 from sensors_ingest.decoders.profile import Profile
 
 CODEC_OBJECT: Final = Path(__file__).with_name("codec_object.toml")
@@ -42,8 +42,10 @@ PROFILES: Final[Mapping[str, Profile]] = {
 def load_profiles(folder: Path | None) -> Mapping[str, Profile]:
     """The package's profiles and those declared in ``folder``, one ``<name>.toml`` each.
 
-    Raises ``ProfileError`` for a mistake in one of them, or a name that is taken.
+    Raises ``ProfileError`` for a mistake in one of them, a name that is taken, or a folder that is not there.
     """
+    if folder and not folder.is_dir():
+        raise ProfileError([f"decoder_profiles: the folder {folder} does not exist."])
     declared = (
         {path.stem: load_declared(path, taken=PROFILES) for path in sorted(folder.glob("*.toml"))} if folder else {}
     )

@@ -215,6 +215,8 @@ def test_profiles_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "elsys.toml").write_text(TABLE, encoding="utf-8")
     with pytest.raises(ProfileError, match="the name elsys is that of another profile"):
         load_profiles(tmp_path)
+    with pytest.raises(ProfileError, match=r"the folder .*none does not exist"):
+        load_profiles(tmp_path / "none")
 
 
 @pytest.mark.parametrize("text", [BYTES, TABLE], ids=["bytes", "table"])
