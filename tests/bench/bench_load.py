@@ -40,7 +40,9 @@ def load(source: Any, folder: Path, landed: list[LandedFile]) -> tuple[Path, int
     if outcome.status != "passed":
         raise SystemExit(f"the gate closed: {outcome.message}")
     with warehouse.read() as connection:
-        return settings.warehouse_path, count(connection, "raw.sensor_reading")
+        # How well an uplink was heard is a reading too, which plain DuckDB does not make.
+        measured_things = "(FROM raw.sensor_reading WHERE NOT starts_with(quantity, 'signal_'))"
+        return settings.warehouse_path, count(connection, measured_things)
 
 
 def bench(rows: int, form: str, scratch: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A workload is one form of delivery: how we read it, what plain DuckDB does with 
 correct load ends with.
 """
 
+import itertools
 import json
 import re
 import subprocess
@@ -150,9 +151,12 @@ _EUI = "A81758FF00"
 
 
 def _as_server_sends(path: Path) -> None:
-    """The generator names devices, as their owners do; a real server sends their EUI too."""
-    named = re.compile(rb'"device_id":"se-(\d{6})"')
-    path.write_bytes(named.sub(rb'"device_id":"se-\1","dev_eui":"' + _EUI.encode() + rb'\1"', path.read_bytes()))
+    """The generator names devices, as their owners do, and counts nothing; a real server sends EUI and counter too."""
+    counter = itertools.count(1)
+    text = re.sub(
+        rb'"device_id":"se-(\d{6})"', rb'"device_id":"se-\1","dev_eui":"' + _EUI.encode() + rb'\1"', path.read_bytes()
+    )
+    path.write_bytes(re.sub(rb'"f_port":', lambda found: b'"f_cnt":%d,%b' % (next(counter), found[0]), text))
     path.rename(path.with_name(path.name.removeprefix("delivery=")))
 
 

@@ -25,8 +25,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_branch_reads_the_models_that_its_lineage_names(compiled: Build, domain: str) -> None:
-    [path] = (compiled.folder / "dbt_project" / "target" / "compiled").rglob(f"int_kpi_value__{domain}.sql")
-    sql = path.read_text(encoding="utf-8")
+    [sql] = [it.node.compiled_code for it in compiled.results if it.node.name == f"int_kpi_value__{domain}"]
     named = {
         part: set(re.findall(r"'(\w+)'", models))
         for models, part in re.findall(r"(\[[^\]]*\]) as read_models\s+from (\w+)", sql)

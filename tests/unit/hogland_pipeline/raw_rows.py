@@ -152,6 +152,20 @@ def series(**given: Any) -> dict[str, Any]:
     } | given
 
 
+def group(**given: Any) -> dict[str, Any]:
+    return {
+        "source": "kolada",
+        "group_id": "G37487",
+        "title": "Liknande kommuner, Nässjö",
+        "members": ["0682", "0685"],
+        "received_at": NOON,
+        "landing_id": "file",
+        "landing_row": 1,
+        "reject_reason": None,
+        "source_row": None,
+    } | given
+
+
 def candidate(table: RawTable, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), SCHEMAS[table.name])
 

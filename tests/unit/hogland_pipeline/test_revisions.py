@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hogland_pipeline.revisions import ConservationError, MergeCounts
 from hogland_pipeline.warehouse import (
+    AREA_GROUP,
     INDICATOR_SERIES,
     INDICATOR_VALUE,
     RAW_TABLES,
@@ -27,6 +28,7 @@ from tests.unit.hogland_pipeline.raw_rows import (
     dump,
     effect,
     figure,
+    group,
     merge,
     minutes,
     reading,
@@ -99,6 +101,12 @@ def as_row(table: RawTable, sending: tuple[int, int, int, int]) -> dict[str, Any
             series_id=f"N0195{key}",
             title=("Invånare", "Folkmängd", None)[value],
             is_withdrawn=value == 2,
+            received_at=minutes(100 * precedence + received),
+        )
+    if table is AREA_GROUP:
+        return group(
+            group_id=f"G{key}",
+            members=[["0682"], ["0682", "0685"], None][value],
             received_at=minutes(100 * precedence + received),
         )
     return solution(
