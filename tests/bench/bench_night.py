@@ -24,7 +24,7 @@ from rich.table import Table
 
 from hogland_pipeline.settings import load_settings
 from hogland_pipeline.warehouse import Warehouse
-from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.landing import Landing
 from tests.bench.bench_load import load
 from tests.bench.measure import measured
 from tests.bench.workloads import FIRST_DAY, Workload, count, generate
@@ -100,11 +100,11 @@ def bench(histories: list[int], scratch: Path) -> Iterator[dict[str, Any]]:
             newest = (LAST_DAY - FIRST_DAY.replace(year=1970, month=1, day=1)).days
             connection.execute("INSERT INTO ops.load (load_id, source, status) VALUES (?, 'bench', 'passed')", [newest])
         source = batch(scratch / "deliveries", history).source()
-        landed: list[LandedFile] = source.fetch(Landing(settings.landing_dir), [LAST_DAY])
+        source.fetch(Landing(settings.landing_dir), [LAST_DAY])
         before = settings.warehouse_path.stat().st_size / 1e6
         copy = Path(shutil.copy(settings.warehouse_path, folder / "before.duckdb"))
-        ours = measured(lambda source=source, folder=folder, landed=landed: load(source, folder, landed))  # type: ignore[misc]
-        again = measured(lambda source=source, folder=folder, landed=landed: load(source, folder, landed))  # type: ignore[misc]
+        ours = measured(lambda source=source, folder=folder: load(source, folder))  # type: ignore[misc]
+        again = measured(lambda source=source, folder=folder: load(source, folder))  # type: ignore[misc]
         path = settings.warehouse_path
         bare = measured(lambda path=path, copy=copy, newest=newest: bare_append(path, copy, newest))  # type: ignore[misc]
         yield {
