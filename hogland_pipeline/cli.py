@@ -9,6 +9,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -127,12 +128,16 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SQL query; tables are the published marts.")],
     limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 50,
     csv: Annotated[bool, typer.Option("--csv", help="Write all rows as CSV instead.")] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Ask every mart as it was published when that day ended."),
+    ] = None,
 ) -> None:
     """Ask the published file; nothing can be changed and no other file be reached."""
     with _plain_errors():
         from hogland_pipeline.overview import ask, print_answer, write_csv
 
-        answer = ask(load_settings(), sql)
+        answer = ask(load_settings(), sql, as_of.date() if as_of else None)
     if csv:
         write_csv(answer, sys.stdout)
     else:

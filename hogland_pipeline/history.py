@@ -51,6 +51,12 @@ def events(target: Target) -> list[Event]:
     return [event for line in lines if line and (event := _event(line)) is not None]
 
 
+def release_at(target: Target, moment: datetime) -> str | None:
+    """The release that readers saw at ``moment``, whether it is kept or not; None before the first publication."""
+    seen = [event.release_id for event in events(target) if event.at <= moment]
+    return seen[-1] if seen else None
+
+
 def _event(line: str) -> Event | None:
     try:
         record: dict[str, Any] = json.loads(line)
