@@ -10,7 +10,8 @@ from hogland_pipeline.dbt_build import MANIFEST_PATH
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.warehouse import RAW_TABLES
 
-MARTS = {str(mart["name"]): mart for mart in Manifest.read(MANIFEST_PATH).marts()}
+MANIFEST = Manifest.read(MANIFEST_PATH)
+MARTS = {str(mart["name"]): mart for mart in MANIFEST.marts()}
 
 
 def faults(mart: Mapping[str, Any]) -> list[str]:
@@ -48,6 +49,10 @@ def test_a_mart_that_says_nothing_is_found() -> None:
         "no owner",
     ]
     assert "no columns" in faults({**nothing, "columns": {}})
+
+
+def test_every_model_and_seed_is_described() -> None:
+    assert [node["name"] for node in MANIFEST.built_nodes() if not node["description"].strip()] == []
 
 
 def test_every_mart_and_every_raw_table_has_a_suite() -> None:
