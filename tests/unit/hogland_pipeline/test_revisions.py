@@ -135,6 +135,17 @@ def latest_of_each_key(table: RawTable, sendings: Sequence[tuple[int, int, int, 
     return set(latest.items())
 
 
+@pytest.mark.parametrize("noon", [datetime(1961, 1, 8, 12, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, tzinfo=UTC)])
+def test_a_reading_before_1970_meets_the_one_of_the_same_key(
+    connection: duckdb.DuckDBPyConnection, noon: datetime
+) -> None:
+    """Weather stations are older than the epoch, where an integer division rounds the other way."""
+    assert merge(connection, SENSOR_READING, [reading(observed_at=noon)], 1) == MergeCounts(1, 0, 0)
+    assert merge(connection, SENSOR_READING, [reading(observed_at=noon)], 2) == MergeCounts(0, 0, 1)
+    local_day = (noon + timedelta(hours=1)).date()
+    assert [day for *_, day in stored(connection, "ops.touched_day", ("local_date",))] == [local_day]
+
+
 @pytest.mark.parametrize("table", RAW_TABLES, ids=lambda table: table.name)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(loads=loads_of_sendings())
