@@ -171,7 +171,8 @@ def suite_names() -> list[str]:
 def read_suite(path: Path) -> Suite:
     """Read one suite file; see ``load_suite``."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # The loader in C: a night reads fifty suites, and the one in Python takes a twentieth of a second for each.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except FileNotFoundError:
         raise SuiteError(f"There is no suite {path.stem!r}: {path.name} is missing.") from None
     except yaml.YAMLError as error:

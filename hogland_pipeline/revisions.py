@@ -36,11 +36,12 @@ def merge_accepted(
 ) -> MergeCounts:
     """Merge the rows of the table or view ``accepted`` into ``raw`` and note the local days that changed.
 
-    To be called inside an open transaction. Nearly all rows of a night are the only one of a key that ``raw`` has
-    not seen; these are appended in one pass. The others are contested: only they are compared and numbered.
+    ``accepted`` has the data columns, ``landing_row`` and ``stage_row``, which tells its rows apart. To be called
+    inside an open transaction. Nearly all rows of a night are the only one of a key that ``raw`` has not seen; these
+    are appended in one pass. The others are contested: only they are compared and numbered.
     """
-    arrived = _count_arrived(connection, table, accepted)
-    ranges = _day_ranges(connection, table, accepted)
+    arrived = _collect_arrived(connection, table, accepted)
+    ranges = _day_ranges(connection, table)
     before = _stored_rows(connection, table)
     _collect_contested(connection, table, accepted, ranges)
     plain = _append_plain(connection, table, accepted, load_id, timezone)
@@ -57,24 +58,32 @@ def merge_accepted(
         raise ConservationError(
             f"raw.{table.name}: {inserted} new keys and {unchanged} repeated rows do not add up to the rows stored"
         )
-    for name in ("contested", "contested_hash", "existing", "fresh", "fresh_key", "latest", "superseded"):
+    for name in ("arrived", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "superseded"):
         connection.execute(f"DROP TABLE temp.{name}")
     return MergeCounts(inserted, revised, unchanged)
 
 
-def _count_arrived(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str) -> int:
-    """How many rows arrived; refuses them all when a key column is empty in one: such a row would load every night."""
+def _collect_arrived(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str) -> int:
+    """``arrived``: of every accepted row its number, a hash of its key and when it is from; returns how many there are.
+
+    What is asked of all rows is asked of these narrow ones. Hashes group four times as fast as the columns of a key,
+    and quarters of an hour tell local days (no zone has shifted by less since 1900) as well as those of UTC.
+
+    Raises:
+        ConservationError: a key column is empty: such a row would load every night.
+    """
+    quarter = "NULL, NULL" if table.day_of is None else f"feed, time_bucket(INTERVAL 15 MINUTES, {table.day_of})"
     without_key = " OR ".join(f"{column} IS NULL" for column in table.key)
-    query = f"SELECT count(*), count(*) FILTER (WHERE {without_key}) FROM {accepted}"
-    ((arrived, missing),) = connection.execute(query).fetchall()
-    if missing:
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE arrived(stage_row, key_hash, lacks_key, feed, quarter) AS"
+        f" SELECT stage_row, hash({', '.join(table.key)}), {without_key}, {quarter} FROM {accepted}"
+    )
+    if missing := _count(connection, "SELECT count(*) FROM arrived WHERE lacks_key"):
         raise ConservationError(f"{missing} accepted rows for raw.{table.name} have an empty key column")
-    return int(arrived)
+    return _count(connection, "SELECT count(*) FROM arrived")
 
 
-def _day_ranges(
-    connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str
-) -> Sequence[tuple[date, date] | None]:
+def _day_ranges(connection: duckdb.DuckDBPyConnection, table: RawTable) -> Sequence[tuple[date, date] | None]:
     """Runs of adjoining UTC days in the batch, [first, day after last).
 
     Constant bounds let DuckDB skip the row groups of other days, so that one straggler 300 days old costs its own
@@ -82,10 +91,9 @@ def _day_ranges(
     """
     if table.day_of is None:
         return [None]
-    # A bucket of hours spares asking the calendar for the date of every row; unlike a division it is right before 1970.
-    bucket = f"SELECT DISTINCT time_bucket(INTERVAL 24 HOURS, {table.day_of}) AS bucket FROM {accepted}"
+    quarters = "SELECT DISTINCT quarter FROM arrived"
     rows = connection.execute(
-        f"SELECT (bucket AT TIME ZONE 'UTC')::DATE AS day FROM ({bucket}) ORDER BY day"
+        f"SELECT DISTINCT (quarter AT TIME ZONE 'UTC')::DATE AS day FROM ({quarters}) ORDER BY day"
     ).fetchall()
     days = [day for (day,) in rows]
     ranges: list[tuple[date, date]] = []
@@ -114,33 +122,31 @@ def _collect_contested(
     accepted: str,
     ranges: Sequence[tuple[date, date] | None],
 ) -> None:
-    """``existing``: current rows of the batch's keys; ``contested``: batch rows whose key is not theirs alone.
+    """``existing``: current rows of the batch's keys; ``contested``: batch rows whose key is not theirs alone, and
+    ``contested_row`` their numbers.
 
-    Keys are told apart by a hash first, which groups four times as fast as their columns. Two keys that share a hash
-    only make their rows contested; there the columns decide.
+    Two keys that share a hash only make their rows contested; there the columns decide.
     """
     key = ", ".join(table.key)
     stored = ", ".join(table.columns | LINEAGE_COLUMNS)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE arrived_hash AS"
-        f" SELECT hash({key}) AS key_hash, count(*) > 1 AS is_repeated FROM {accepted} GROUP BY key_hash"
-    )
     parts = [
         f"SELECT {stored} FROM raw.{table.name} t"
-        f" WHERE {_within(table, r, 't')} AND hash({key}) IN (SELECT key_hash FROM arrived_hash)"
+        f" WHERE {_within(table, r, 't')} AND hash({key}) IN (SELECT key_hash FROM arrived)"
         for r in ranges
     ] or [f"SELECT {stored} FROM raw.{table.name} WHERE FALSE"]
     connection.execute("CREATE OR REPLACE TEMP TABLE existing AS " + " UNION ALL ".join(parts))
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE contested_hash AS
-        SELECT key_hash FROM arrived_hash WHERE is_repeated UNION SELECT hash({key}) FROM existing
+        CREATE OR REPLACE TEMP TABLE contested_row AS
+        SELECT stage_row FROM arrived WHERE key_hash IN (
+            SELECT key_hash FROM arrived GROUP BY key_hash HAVING count(*) > 1
+            UNION ALL
+            SELECT hash({key}) FROM existing
+        )
         """
     )
-    connection.execute("DROP TABLE temp.arrived_hash")
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE contested AS"
-        f" FROM {accepted} WHERE hash({key}) IN (SELECT key_hash FROM contested_hash)"
+        f"CREATE OR REPLACE TEMP TABLE contested AS FROM {accepted} SEMI JOIN contested_row USING (stage_row)"
     )
 
 
@@ -148,27 +154,24 @@ def _append_plain(
     connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, load_id: int, timezone: str
 ) -> int:
     """Append the rows that are alone with their key; returns how many."""
-    key, data = ", ".join(table.key), ", ".join(table.columns)
-    alone = f"FROM {accepted} WHERE hash({key}) NOT IN (SELECT key_hash FROM contested_hash)"
+    data = ", ".join(table.columns)
     appended = _count(
         connection,
         f"INSERT INTO raw.{table.name} ({data}, ingested_at, revision, load_id)"
-        f" SELECT {data}, now(), 1, {load_id} {alone}",
+        f" SELECT {data}, now(), 1, {load_id} FROM {accepted} ANTI JOIN contested_row USING (stage_row)",
     )
     if table.day_of is not None and appended:
-        _note_days(connection, load_id, f"SELECT feed, {table.day_of} AS moment {alone}", timezone)
+        moments = "SELECT feed, quarter AS moment FROM arrived ANTI JOIN contested_row USING (stage_row)"
+        _note_days(connection, load_id, moments, timezone)
     return appended
 
 
 def _note_days(connection: duckdb.DuckDBPyConnection, load_id: int, moments: str, timezone: str) -> None:
-    """Note the local days of the query ``moments`` (feed, moment), which are found from its distinct quarters of an
-    hour: no zone has shifted by less since 1900, and the zone is asked once for each instead of once for each row.
-    """
+    """Note the local days of the query ``moments`` (feed, moment). The zone is asked for each distinct moment."""
     connection.execute(
         f"""
         INSERT INTO ops.touched_day
-        SELECT DISTINCT ?, feed, (quarter AT TIME ZONE ?)::DATE
-        FROM (SELECT DISTINCT feed, time_bucket(INTERVAL 15 MINUTES, moment) AS quarter FROM ({moments}))
+        SELECT DISTINCT ?, feed, (moment AT TIME ZONE ?)::DATE FROM (SELECT DISTINCT feed, moment FROM ({moments}))
         """,
         [load_id, timezone],
     )

@@ -38,6 +38,8 @@ def open_connection(scales: Sequence[Scale]) -> duckdb.DuckDBPyConnection:
     """A database in memory, in UTC, with the table ``scale``: a row for each quantity and unit that a feed may say."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    # DuckDB knows not how long an Arrow table is: it would hash a batch to look up the few rows of ``scale`` in it.
+    connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     rows = [
         {
             "said": scale.said,

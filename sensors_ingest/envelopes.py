@@ -17,8 +17,9 @@ _PUSHED: Final = {"pushed_at": "VARCHAR", "topic": "VARCHAR", "body": "VARCHAR",
 
 @dataclass(frozen=True)
 class Envelope:
-    """``structure`` is what DuckDB's ``json_transform`` picks from a message, ``objects`` where in it the codec's
-    object is (left out when no device needs it), and ``opened`` a SELECT from ``message`` with one row a line:
+    """``structure`` is what DuckDB's ``json_transform`` picks from a message (which may lie under the key ``wrapper``),
+    ``objects`` where in it the codec's object is (left out when no device needs it), and ``opened`` a SELECT from
+    ``message`` with one row a line:
 
     ``landing_row``, ``is_json``, ``refusal`` (why it is no uplink, or null), ``sensor_id``, ``uplink_key``,
     ``encoded`` (payload, base64), ``object`` (JSON text), ``port``, ``counter`` (of the device's uplinks), ``clocks``
@@ -29,6 +30,7 @@ class Envelope:
     structure: Mapping[str, Any]
     objects: tuple[str, ...]
     opened: str
+    wrapper: str = ""
 
     def messages(self, *, with_objects: bool) -> str:
         """SQL: a CTE list that ends with ``opened``, from the table ``line`` (landing_row, line)."""
@@ -47,12 +49,22 @@ class Envelope:
         FROM delivered
         WHERE {IS_NOT_BLANK}
     ),
+    picked AS (SELECT landing_row, pushed_at, topic, body, {self._picked(structure)} AS said FROM unwrapped),
     message AS (
-        SELECT landing_row, pushed_at, topic, try(json_transform(body, '{json.dumps(structure)}')) AS said,
-               said IS NOT NULL OR coalesce(json_valid(body), false) AS is_json
-        FROM unwrapped
+        -- OR would ask the second of all rows.
+        SELECT landing_row, pushed_at, topic, said,
+               CASE WHEN said IS NOT NULL THEN true ELSE coalesce(json_valid(body), false) END AS is_json
+        FROM picked
     ),
     opened AS ({self.opened})"""  # noqa: S608 -- built of constants
+
+    def _picked(self, structure: Mapping[str, Any]) -> str:
+        """SQL: what a message says. Picking both with and without the wrapper, and then one, would copy them all."""
+        bare = f"try(json_transform(body, '{json.dumps(structure)}'))"
+        if not self.wrapper:
+            return bare
+        wrapped = f"try(json_transform(body, '{json.dumps({self.wrapper: structure})}')).{self.wrapper}"
+        return f"CASE WHEN contains(body, '\"{self.wrapper}\"') THEN coalesce({wrapped}, {bare}) ELSE {bare} END"
 
 
 def _without(structure: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -80,7 +92,7 @@ _UPLINK: Final = {
 
 # Both forms: ``{"result": {...}}`` as the Storage Integration sends it and the bare uplink of a webhook or MQTT.
 THE_THINGS_STACK: Final = Envelope(
-    {"result": _UPLINK, **_UPLINK, "error": {"message": "VARCHAR"}, "message": "VARCHAR"},
+    {**_UPLINK, "error": {"message": "VARCHAR"}, "message": "VARCHAR"},
     ("decoded_payload",),
     """
         SELECT landing_row,
@@ -91,7 +103,7 @@ THE_THINGS_STACK: Final = Envelope(
                        THEN 'server error instead of an uplink: ' || error_message
                    WHEN uplink IS NULL THEN 'no uplink_message in line'
                END AS refusal,
-               upper(coalesce(said.result.end_device_ids.dev_eui, said.end_device_ids.dev_eui)) AS sensor_id,
+               upper(said.end_device_ids.dev_eui) AS sensor_id,
                -- A counter of 0 is not sent; without a session as well, only the time tells two uplinks apart.
                sensor_id || '/'
                    || coalesce(uplink.session_key_id, CASE WHEN uplink.f_cnt IS NULL THEN uplink.received_at END, '')
@@ -108,11 +120,12 @@ THE_THINGS_STACK: Final = Envelope(
                    uplink.rx_metadata, lambda gateway: {'snr': coalesce(gateway.snr, 0), 'rssi': gateway.rssi}
                ) AS signals,
                uplink.received_at AS network_time,
-               coalesce(said.result.received_at, said.received_at) AS server_time,
+               said.received_at AS server_time,
                server_time AS received_time,
-               coalesce(said.result.simulated, said.simulated, false) AS is_simulated
-        FROM (SELECT *, coalesce(said.result.uplink_message, said.uplink_message) AS uplink FROM message)
+               coalesce(said.simulated, false) AS is_simulated
+        FROM (SELECT *, said.uplink_message AS uplink FROM message)
     """,
+    wrapper="result",
 )
 
 # Versions 4 and 3. Which event a message is, its topic or the query of its address says; a bare file is told by shape.

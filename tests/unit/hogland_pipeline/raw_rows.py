@@ -178,7 +178,9 @@ def merge(
     connection.execute("BEGIN")
     try:
         columns = ", ".join((*table.columns, "landing_row"))
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE accepted AS SELECT {columns} FROM batch")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE accepted AS SELECT {columns}, row_number() OVER () AS stage_row FROM batch"
+        )
         counts = merge_accepted(connection, table, "temp.accepted", load_id, TIMEZONE)
         connection.execute("COMMIT")
     except BaseException:
