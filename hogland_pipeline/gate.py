@@ -64,7 +64,7 @@ def _spool(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A candidate is read whole, soon after it was written, and then deleted: statistics, compression and looking for
     repeated numbers are not worth their time. Repeated words are: a check then looks at each once.
     """
-    words = [field.name for field in schema if pa.types.is_string(field.type)]
+    words = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
     return pq.ParquetWriter(path, schema, compression="none", write_statistics=False, use_dictionary=words)
 
 

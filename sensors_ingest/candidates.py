@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL is put together from constants and quoted settings
 """From what a feed said to candidate readings: units, sentinels, times and qualities, in bulk and the same for all.
 
 A feed's SQL yields one row a value with the columns of ``SAID``, all as the source wrote it; what it knows to be wrong
@@ -9,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from sensors_ingest.landing import LandedFile
-from sensors_ingest.readings import READING_SCHEMA
+from sensors_ingest.readings import QUALITIES, READING_SCHEMA, repeated
 from sensors_ingest.units import Scale
 
 LONGEST_SOURCE_ROW: Final = 4000
@@ -57,11 +59,16 @@ def open_connection(scales: Sequence[Scale]) -> duckdb.DuckDBPyConnection:
         for said, unit in _units_said(scale)
     ]
     connection.register("scale_rows", pa.Table.from_pylist(rows, schema=_SCALE_SCHEMA))
-    connection.execute("CREATE TEMP TABLE scale AS FROM scale_rows")
+    for name in _WORDS:
+        connection.execute(f"CREATE TYPE {name} AS ENUM (SELECT DISTINCT {name} FROM scale_rows)")
+    connection.execute(f"CREATE TYPE quality AS ENUM ({', '.join(map(quoted, QUALITIES))})")
+    words = ", ".join(f"{name}::{name} AS {name}" for name in _WORDS)
+    connection.execute(f"CREATE TEMP TABLE scale AS SELECT * REPLACE ({words}) FROM scale_rows")
     connection.unregister("scale_rows")
     return connection
 
 
+_WORDS: Final = ("quantity", "unit", "source_unit")
 _SCALE_SCHEMA: Final = pa.schema(
     [
         ("said", pa.string()),
@@ -92,13 +99,18 @@ def complete(
     qualities: Mapping[str, str],
 ) -> Iterator[pa.RecordBatch]:
     """Candidate readings of the query ``said``. Codes that are not in ``qualities`` are ``unverified``."""
-    query = _COMPLETE.format(
-        said=said, feed=quoted(feed), quality=_quality(qualities), believable=BELIEVABLE, longest=LONGEST_SOURCE_ROW
-    )
-    parameters = {"landing_id": file.landing_id, "received_at": file.received_at, "fetched_at": file.fetched_at}
-    reader = connection.execute(query, parameters).to_arrow_reader(ROWS_PER_BATCH)
-    for batch in reader:
-        yield batch.cast(READING_SCHEMA)
+    query = _COMPLETE.format(said=said, quality=_quality(qualities), believable=BELIEVABLE, longest=LONGEST_SOURCE_ROW)
+    parameters = {"received_at": file.received_at, "fetched_at": file.fetched_at}
+    for batch in connection.execute(query, parameters).to_arrow_reader(ROWS_PER_BATCH):
+        rows = batch.num_rows
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True)) | {
+            "feed": repeated(feed, rows),
+            "landing_id": repeated(file.landing_id, rows),
+            "precedence": pa.array(np.zeros(rows, np.int16)),
+            "uplink_key": pa.nulls(rows, pa.string()),
+        }
+        arrays = [columns[field.name].cast(field.type) for field in READING_SCHEMA]
+        yield pa.RecordBatch.from_arrays(arrays, schema=READING_SCHEMA)
 
 
 # A time of receipt decides which value is the latest, for ever: one from the future is not believed.
@@ -132,23 +144,24 @@ _COMPLETE: Final = """
                END AS reject_reason
         FROM scaled
     )
-    SELECT {feed} AS feed, nullif(sensor_id, '') AS sensor_id, coalesce(quantity, quantity_said) AS quantity,
-           observed_at, CASE WHEN reject_reason IS NULL THEN scaled END AS value, unit, value_said AS source_value,
-           coalesce(unit_said, source_unit) AS source_unit, {quality} AS quality, quality_said AS source_quality,
+    SELECT nullif(sensor_id, '') AS sensor_id, quantity, observed_at,
+           CASE WHEN reject_reason IS NULL THEN scaled END AS value, unit, value_said AS source_value,
+           source_unit, {quality} AS quality, quality_said AS source_quality,
            CASE
                WHEN received_at BETWEEN TIMESTAMPTZ '2000-01-01' AND $fetched_at + INTERVAL 1 DAY THEN received_at
                ELSE $received_at
            END AS received_at,
-           0::SMALLINT AS precedence, NULL::VARCHAR AS uplink_key, $landing_id AS landing_id, landing_row,
-           reject_reason,
+           landing_row, reject_reason,
            CASE WHEN reject_reason IS NOT NULL THEN left(trim(source_row, E' \\t\\r\\n'), {longest}) END AS source_row
     FROM judged
 """
 
 
 def _quality(qualities: Mapping[str, str]) -> str:
-    cases = "".join(f" WHEN {quoted(code.lower())} THEN {quoted(quality)}" for code, quality in qualities.items())
-    return f"CASE lower(quality_said){cases} ELSE 'unverified' END" if cases else "'unverified'"
+    words = {code.lower(): f"{quoted(quality)}::quality" for code, quality in qualities.items()}
+    cases = "".join(f" WHEN {quoted(code)} THEN {word}" for code, word in words.items())
+    unknown = "'unverified'::quality"
+    return f"CASE lower(quality_said){cases} ELSE {unknown} END" if cases else unknown
 
 
 def quoted(text: str) -> str:

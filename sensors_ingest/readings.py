@@ -6,26 +6,29 @@ A decoder returns Arrow batches of ``READING_SCHEMA``. What it cannot decode it 
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 UTC_TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
+# A few words in millions of rows: kept once, and a number in each row.
+WORD: Final = pa.dictionary(pa.int32(), pa.string())
 
 READING_SCHEMA: Final = pa.schema(
     [
-        ("feed", pa.string()),
+        ("feed", WORD),
         ("sensor_id", pa.string()),
-        ("quantity", pa.string()),
+        ("quantity", WORD),
         ("observed_at", UTC_TIMESTAMP),
         ("value", pa.float64()),
-        ("unit", pa.string()),
+        ("unit", WORD),
         ("source_value", pa.string()),
-        ("source_unit", pa.string()),
-        ("quality", pa.string()),
-        ("source_quality", pa.string()),
+        ("source_unit", WORD),
+        ("quality", WORD),
+        ("source_quality", WORD),
         ("received_at", UTC_TIMESTAMP),
         ("precedence", pa.int16()),
         ("uplink_key", pa.string()),
-        ("landing_id", pa.string()),
+        ("landing_id", WORD),
         ("landing_row", pa.int64()),
         ("reject_reason", pa.string()),
         ("source_row", pa.string()),
@@ -86,3 +89,8 @@ PHYSICAL_LIMITS: Final[dict[str, tuple[float, float]]] = {
     "carbon_dioxide": (0, 1_000_000),  # ppm: no more than all of the air
     "sound_level": (0, 194),  # above, the air's own pressure ends
 }
+
+
+def repeated(word: str, count: int) -> pa.DictionaryArray:
+    """``word`` in each of ``count`` rows, as ``WORD``."""
+    return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([word]))

@@ -21,7 +21,7 @@ from sensors_ingest.devices import Device
 from sensors_ingest.envelopes import THE_THINGS_STACK, Envelope
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.lines import LineBatch, line_batches
-from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS, READING_SCHEMA, UTC_TIMESTAMP
+from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS, READING_SCHEMA, UTC_TIMESTAMP, WORD, repeated
 
 LONGEST_SOURCE_ROW: Final = 4000
 # DuckDB shares an Arrow table among its threads by its chunks.
@@ -200,15 +200,15 @@ def _signal(uplinks: pa.Table, quantity: str) -> pa.Table:
     """One row an uplink: how its best gateway received it, whatever its payload holds."""
     of = uplinks.select(_UPLINK_COLUMNS)
     is_network_time = uplinks["is_network_time"]
-    unit = pa.repeat(CANONICAL_UNITS[quantity], len(of))
+    unit = repeated(CANONICAL_UNITS[quantity], len(of))
     columns = {
-        "quantity": pa.repeat(quantity, len(of)),
+        "quantity": repeated(quantity, len(of)),
         "value": uplinks[quantity],
         "unit": unit,
         "source_value": uplinks[quantity].cast(pa.string()),
         "source_unit": unit,
-        "quality": pc.if_else(is_network_time, "unverified", "good"),
-        "source_quality": pc.if_else(is_network_time, "network_time", pa.scalar(None, pa.string())),
+        "quality": pc.if_else(is_network_time, "unverified", "good").cast(WORD),
+        "source_quality": pc.if_else(is_network_time, "network_time", pa.scalar(None, pa.string())).cast(WORD),
         "reject_reason": pa.nulls(len(of), pa.string()),
     }
     return pa.Table.from_arrays([*of.columns, *columns.values()], names=[*of.column_names, *columns])
@@ -227,15 +227,13 @@ def _measured(uplinks: pa.Table, numbers: Numbers) -> pa.Table:
     source_quality = np.select([is_tilted, is_doubted, is_network_time], [1, field + 3, 2], 0)
     reason = pc.coalesce(numbers.reason, kept_reason)
     columns = {
-        "quantity": named([each.quantity for each in fields], field),
+        "quantity": named([each.quantity for each in fields], field, WORD),
         "value": pc.if_else(pc.is_null(reason), pa.array(numbers.value), None),
-        "unit": named([each.unit for each in fields], field),
+        "unit": named([each.unit for each in fields], field, WORD),
         "source_value": numbers.source_value,
-        "source_unit": named([each.source_unit for each in fields], field),
-        "quality": named(
-            ["good", "unverified", "suspect"], np.where(is_tilted, 2, is_doubted | is_network_time).astype(np.int64)
-        ),
-        "source_quality": named([None, "tilt", "network_time", *doubts], source_quality),
+        "source_unit": named([each.source_unit for each in fields], field, WORD),
+        "quality": named(["good", "unverified", "suspect"], np.where(is_tilted, 2, is_doubted | is_network_time), WORD),
+        "source_quality": named([None, "tilt", "network_time", *doubts], source_quality, WORD),
         "reject_reason": reason,
     }
     of = of.set_column(of.column_names.index("observed_at"), "observed_at", observed_at)
@@ -278,8 +276,8 @@ def _complete(feed: str, file: LandedFile, lines: LineBatch, rows: pa.Table) -> 
     index = pc.subtract(rows["landing_row"], lines.first_row)
     said = lines.text.take(pc.if_else(is_rejected, index, None).combine_chunks())
     added = {
-        "feed": pa.repeat(feed, count),
-        "landing_id": pa.repeat(file.landing_id, count),
+        "feed": repeated(feed, count),
+        "landing_id": repeated(file.landing_id, count),
         "precedence": pa.repeat(pa.scalar(0, pa.int16()), count),
         "received_at": pc.fill_null(rows["received_at"], pa.scalar(file.received_at, rows["received_at"].type)),
         "source_row": pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(said), 0, LONGEST_SOURCE_ROW),

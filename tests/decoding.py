@@ -1,6 +1,7 @@
 """Land what a source is said to have sent, and decode it."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,17 @@ def land(landing: Landing, *contents: Any, address: str = "a.json", suffix: str 
     ]
 
 
+def readings(batches: Iterable[pa.RecordBatch]) -> pl.DataFrame:
+    """Candidate readings as one frame; words are texts in it."""
+    decoded = list(batches)
+    for batch in decoded:
+        assert batch.schema == READING_SCHEMA
+    return pl.DataFrame(pa.Table.from_batches(decoded, READING_SCHEMA)).cast({pl.Categorical: pl.String})
+
+
 def decode(source: Any, landing: Landing, files: list[LandedFile]) -> pl.DataFrame:
     """Candidate readings in the order of their rows. What always holds of them is asserted here."""
-    batches = list(source.decode(landing, files))
-    for batch in batches:
-        assert batch.schema == READING_SCHEMA
-    rows = pl.DataFrame(pa.Table.from_batches(batches, READING_SCHEMA))
+    rows = readings(source.decode(landing, files))
     is_reject = pl.col("reject_reason").is_not_null()
     assert rows.filter(is_reject)["value"].null_count() == len(rows.filter(is_reject))
     needed = ["sensor_id", "quantity", "observed_at", "value", "unit", "quality", "received_at", "landing_id"]

@@ -13,6 +13,7 @@ from sensors_ingest.readings import PHYSICAL_LIMITS
 
 ByteOrder = Literal["big", "little"]
 Integers = NDArray[np.int64]
+TEXT: Final = pa.string()
 
 # LoRaWAN application payloads are at most 242 bytes in the EU868 region; a longer one is damaged.
 LONGEST_PAYLOAD: Final = 242
@@ -146,9 +147,9 @@ def impossible(fields: Sequence[Field], field: Integers, value: NDArray[np.float
     return named([*reasons, None], np.where(is_within, -1, index))
 
 
-def named(names: Sequence[str | None], index: NDArray[np.integer]) -> pa.Array:
-    """``names[index]``; −1 is the last, as in numpy."""
-    return pa.array(names, pa.string()).take(pa.array(np.where(index < 0, len(names) - 1, index)))
+def named(names: Sequence[str | None], index: NDArray[np.integer], kind: pa.DataType = TEXT) -> pa.Array:
+    """``names[index]``, of type ``kind``; −1 is the last, as in numpy."""
+    return pa.array(names, kind).take(pa.array(np.where(index < 0, len(names) - 1, index)))
 
 
 def read_integers(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from sensors_ingest import http
@@ -16,7 +15,7 @@ from sensors_ingest.envelopes import CHIRPSTACK, THE_THINGS_STACK, Envelope
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.listener.segments import Message, body_of, line_of
 from sensors_ingest.network_server import NetworkServer
-from sensors_ingest.readings import READING_SCHEMA
+from tests.decoding import readings
 
 LASER, RADAR = "24E124713C140003", "10A52AAA84FFFFFF"
 DEVICES = (Device(LASER, "milesight_em400_tld"), Device(RADAR, "enviot"))
@@ -68,8 +67,7 @@ def land(landing: Landing, *messages: object, topic: str | None = TOPIC) -> Land
 
 
 def decode(landing: Landing, *files: LandedFile, envelope: Envelope = CHIRPSTACK) -> pl.DataFrame:
-    batches = list(NetworkServer("chirp", envelope, DEVICES).decode(landing, files))
-    return pl.DataFrame(pa.Table.from_batches(batches, READING_SCHEMA))
+    return readings(NetworkServer("chirp", envelope, DEVICES).decode(landing, files))
 
 
 def distance(rows: pl.DataFrame) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from sensors_ingest.http import Folder, HttpOrigin, SourceUnreachable
 from sensors_ingest.landing import LandedFile, Landing
-from sensors_ingest.readings import READING_SCHEMA
 from sensors_ingest.smhi import Series, Smhi
+from tests.decoding import readings
 from tests.servers import Answer, Scripted, Tree, serve
 
 RECORDED = Path(__file__).parents[4] / "shared/data/feeds/smhi"
@@ -49,10 +48,7 @@ def archive(
 
 
 def decode(landing: Landing, *files: LandedFile) -> pl.DataFrame:
-    batches = list(Smhi("smhi", Folder(Path()), (TEMPERATURE,)).decode(landing, files))
-    for batch in batches:
-        assert batch.schema == READING_SCHEMA
-    return pl.DataFrame(pa.Table.from_batches(batches, READING_SCHEMA))
+    return readings(Smhi("smhi", Folder(Path()), (TEMPERATURE,)).decode(landing, files))
 
 
 def decode_content(landing: Landing, content: bytes, address: str) -> pl.DataFrame:

@@ -8,13 +8,12 @@ from random import Random
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from sensors_ingest import uplinks
 from sensors_ingest.devices import Device
 from sensors_ingest.landing import LandedFile, Landing
-from sensors_ingest.readings import READING_SCHEMA
+from tests.decoding import readings
 
 ELSYS, MILESIGHT = "A81758FFFE04A001", "24E124713C140003"
 DEVICES = (Device(ELSYS, "elsys"), Device(MILESIGHT, "milesight_em400_tld"))
@@ -60,10 +59,7 @@ def land(landing: Landing, *lines: object) -> LandedFile:
 
 
 def decode(landing: Landing, *files: LandedFile) -> pl.DataFrame:
-    batches = list(uplinks.decode("tts", DEVICES, landing, files))
-    for batch in batches:
-        assert batch.schema == READING_SCHEMA
-    return pl.DataFrame(pa.Table.from_batches(batches, READING_SCHEMA))
+    return readings(uplinks.decode("tts", DEVICES, landing, files))
 
 
 def only(landing: Landing, *lines: object) -> dict[str, Any]:
