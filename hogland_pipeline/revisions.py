@@ -15,6 +15,7 @@ from datetime import date, timedelta
 
 import duckdb
 
+from hogland_pipeline.repeats import TOLD_WITHIN, forget_repeats, settle_repeats
 from hogland_pipeline.warehouse import CANDIDATE_COLUMNS, LINEAGE_COLUMNS, RawTable
 
 _MOMENT = "to_timestamp(quarter * 900)"
@@ -39,12 +40,20 @@ def merge_accepted(
     """Merge the rows of the table or view ``accepted`` into ``raw`` and note the local days that changed.
 
     ``accepted`` has the data columns, ``landing_row`` and ``stage_row``, which tells its rows apart. To be called
-    inside an open transaction. Nearly all rows of a night are the only one of a key that ``raw`` has not seen; these
-    are appended in one pass. The others are contested: only they are compared and numbered.
+    inside an open transaction. An event that was told with several times has one of them first (``repeats.py``).
+    Nearly all rows of a night are the only one of a key that ``raw`` has not seen; these are appended in one pass. The
+    others are contested: only they are compared and numbered.
     """
     arrived = _collect_arrived(connection, table, accepted)
-    ranges = _day_ranges(connection, table)
     before = _stored_rows(connection, table)
+    near = [_within(table, day_range, "t", TOLD_WITHIN) for day_range in _day_ranges(connection, table)]
+    settled = settle_repeats(connection, table, accepted, near)
+    if settled.rows != accepted:
+        accepted = settled.rows
+        _collect_arrived(connection, table, accepted)
+    if settled.keys_moved:
+        _note_days(connection, load_id, f"SELECT DISTINCT feed, {table.day_of} AS moment FROM moved", timezone)
+    ranges = _day_ranges(connection, table)
     _collect_contested(connection, table, accepted, ranges)
     plain = _append_plain(connection, table, accepted, load_id, timezone)
     _collect_fresh(connection, table)
@@ -53,7 +62,12 @@ def merge_accepted(
     _note_touched_days(connection, table, load_id, timezone)
     stored = _stored_rows(connection, table) - before
     key = ", ".join(table.key)
-    inserted = plain + _count(connection, f"SELECT count(*) FROM latest ANTI JOIN existing USING ({key})")
+    found = plain + _count(connection, f"SELECT count(*) FROM latest ANTI JOIN existing USING ({key})")
+    inserted = found - settled.keys_moved
+    if settled.keys_moved:
+        # Keys of raw that met or parted are neither new nor revised by the batch.
+        inserted = max(0, min(inserted, stored))
+        stored = max(inserted, stored)
     revised = stored - inserted
     unchanged = arrived - stored
     if revised < 0 or unchanged < 0:
@@ -62,6 +76,7 @@ def merge_accepted(
         )
     for name in ("arrived", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "superseded"):
         connection.execute(f"DROP TABLE temp.{name}")
+    forget_repeats(connection)
     return MergeCounts(inserted, revised, unchanged)
 
 
@@ -110,13 +125,13 @@ def _day_ranges(connection: duckdb.DuckDBPyConnection, table: RawTable) -> Seque
     return ranges
 
 
-def _within(table: RawTable, day_range: tuple[date, date] | None, alias: str) -> str:
+def _within(table: RawTable, day_range: tuple[date, date] | None, alias: str, margin: str = "INTERVAL 0 MINUTE") -> str:
     if day_range is None:
         return "TRUE"
     first, following = day_range
     return (
-        f"{alias}.{table.day_of} >= TIMESTAMPTZ '{first}T00:00:00Z'"
-        f" AND {alias}.{table.day_of} < TIMESTAMPTZ '{following}T00:00:00Z'"
+        f"{alias}.{table.day_of} >= TIMESTAMPTZ '{first}T00:00:00Z' - {margin}"
+        f" AND {alias}.{table.day_of} < TIMESTAMPTZ '{following}T00:00:00Z' + {margin}"
     )
 
 

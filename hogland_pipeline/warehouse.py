@@ -50,7 +50,9 @@ class RawTable:
 
     ``columns`` maps the data columns to DuckDB types. Rows with equal ``key`` and other ``version`` columns are
     revisions of each other; the greatest by ``latest_by`` is the current one, the others go to ``<name>_history``.
-    ``day_of`` is the timestamp column whose local day is rebuilt downstream when a row of it changes, if any.
+    ``day_of`` is the timestamp column whose local day is rebuilt downstream when a row of it changes, if any. ``event``
+    are the columns by which a source names what a row tells of: told again with another time it is the same row
+    (``repeats.py``).
     """
 
     name: str
@@ -60,6 +62,7 @@ class RawTable:
     latest_by: tuple[str, ...]
     suite: str
     day_of: str | None = None
+    event: tuple[str, ...] = ()
 
 
 SENSOR_READING = RawTable(
@@ -85,6 +88,7 @@ SENSOR_READING = RawTable(
     latest_by=("precedence", "received_at"),
     suite="sensor_reading",
     day_of="observed_at",
+    event=("feed", "uplink_key"),
 )
 
 SURVEY_ANSWER = RawTable(

@@ -2,7 +2,8 @@
 
 What a network server puts around an uplink is in ``envelopes.py``, what a device puts into it in ``decoders``. A
 reading's time is that of the gateway that heard it first; when no gateway has a believable clock it is the network's,
-and the reading says so (``unverified``, ``network_time``).
+and the reading says so (``unverified``, ``network_time``). Every message is decoded by itself; when one uplink comes
+again with other gateways, its key lets the warehouse see that it is the same measurement.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,6 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
     lowest_rssi, highest_rssi = PHYSICAL_LIMITS["signal_rssi"]
     lowest_snr, highest_snr = PHYSICAL_LIMITS["signal_snr"]
     return f"""
-    CREATE OR REPLACE TEMP TABLE uplink AS
     WITH {envelope.messages(with_objects=with_objects)},
     timed AS (
         SELECT *,
@@ -110,27 +110,6 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
 """  # noqa: S608 -- built of constants
 
 
-# One uplink delivered twice may carry other gateways, whose clocks differ: the first delivery's time holds,
-# so that the repeat is a duplicate and not a second measurement.
-# Further apart than an hour they are two: a counter without a session begins again when the device is restarted.
-_REMEMBER: Final = """
-    INSERT INTO first_time
-    SELECT uplink_key, arg_min(observed_at, landing_row)
-    FROM uplink ANTI JOIN first_time USING (uplink_key)
-    WHERE reject_reason IS NULL
-    GROUP BY uplink_key
-"""
-_SETTLED: Final = """
-    SELECT uplink.* REPLACE (
-        CASE
-            WHEN abs(epoch(first_time.observed_at - uplink.observed_at)) <= 3600 THEN first_time.observed_at
-            ELSE uplink.observed_at
-        END AS observed_at
-    )
-    FROM uplink LEFT JOIN first_time USING (uplink_key)
-"""
-
-
 def decode(
     feed: str,
     devices: Sequence[Device],
@@ -147,7 +126,6 @@ def decode(
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("device", _device_table(devices, used))
-        connection.execute("CREATE TEMP TABLE first_time (uplink_key VARCHAR, observed_at TIMESTAMPTZ)")
         for file in files:
             for lines in line_batches(landing.chunks(file)):
                 yield from _readings(feed, file, lines, _parse(connection, parse, lines), used).to_batches()
@@ -170,10 +148,9 @@ def _parse(connection: duckdb.DuckDBPyConnection, parse: str, lines: LineBatch) 
     text = pa.chunked_array([lines.text.slice(start, LINES_PER_CHUNK) for start in starts], pa.large_string())
     numbers = pa.array(np.arange(lines.first_row, lines.first_row + len(lines.text)))
     connection.register("line", pa.table({"line": text, "landing_row": numbers}))
-    connection.execute(parse)
+    uplinks = connection.execute(parse).to_arrow_table().combine_chunks()
     connection.unregister("line")
-    connection.execute(_REMEMBER)
-    return connection.sql(_SETTLED).to_arrow_table().combine_chunks()
+    return uplinks
 
 
 def _readings(
@@ -237,6 +214,7 @@ def _measured(uplinks: pa.Table, numbers: Numbers) -> pa.Table:
         "reject_reason": reason,
     }
     of = of.set_column(of.column_names.index("observed_at"), "observed_at", observed_at)
+    of = of.set_column(of.column_names.index("uplink_key"), "uplink_key", _keys(of, numbers))
     return pa.Table.from_arrays([*of.columns, *columns.values()], names=[*of.column_names, *columns])
 
 
@@ -250,6 +228,18 @@ def _times(of: pa.Table, numbers: Numbers) -> tuple[pa.Array, pa.Array]:
     return observed_at, named(
         ["kept measurement without a believable time", None], np.where(is_kept & ~is_believed, 0, -1)
     )
+
+
+def _keys(of: pa.Table, numbers: Numbers) -> pa.Array:
+    """The key of each number's message, and its second where one message holds several measurements of a quantity:
+    a reading's ``uplink_key`` names one measurement, which is the same however often its message comes.
+    """
+    key = of["uplink_key"].combine_chunks()
+    is_kept = numbers.seconds != NO_TIME
+    if not is_kept.any():
+        return key
+    seconds = pa.array(numbers.seconds, mask=~is_kept).cast(pa.string())
+    return pc.coalesce(pc.binary_join_element_wise(key, seconds, "@"), key)
 
 
 def _refused(uplinks: pa.Table, numbers: Numbers) -> pa.Table:

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -115,8 +116,9 @@ def generated(rows: int, forms: list[str], folder: Path) -> list[Workload]:
     for form in forms:
         valid = expected["total"]["valid"]
         if form == "tts":
+            counter = itertools.count(1)
             for path in sorted((folder / form).iterdir()):
-                _as_server_sends(path)
+                _as_server_sends(path, counter)
             valid = _valid_uplinks(folder / form)
         workloads.append(Workload(form, folder / form, expected["total"]["rows"], valid))
     return workloads
@@ -150,9 +152,8 @@ def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 _EUI = "A81758FF00"
 
 
-def _as_server_sends(path: Path) -> None:
+def _as_server_sends(path: Path, counter: Iterator[int]) -> None:
     """The generator names devices, as their owners do, and counts nothing; a real server sends EUI and counter too."""
-    counter = itertools.count(1)
     text = re.sub(
         rb'"device_id":"se-(\d{6})"', rb'"device_id":"se-\1","dev_eui":"' + _EUI.encode() + rb'\1"', path.read_bytes()
     )

@@ -53,7 +53,7 @@ def reading(**given: Any) -> dict[str, Any]:
         "source_quality": None,
         "received_at": NOON + timedelta(seconds=1),
         "precedence": 0,
-        "uplink_key": "uplink",
+        "uplink_key": None,
         "landing_id": "file",
         "landing_row": 1,
         "reject_reason": None,

@@ -1,0 +1,173 @@
+# ruff: noqa: S608 - SQL is put together from the names in warehouse.py
+"""One event that was told several times is one row, at the earliest of the times it was told with.
+
+A network server tells an uplink once more when another gateway heard it too, or when a device sent it again. Each
+telling has the key of the uplink, but gateways have clocks of their own, and a second between two tellings would make
+two readings of one measurement. Which telling comes first, and in which load, is chance; the earliest time is not. So a
+batch takes the time that raw has for its uplinks, and raw takes that of the batch where it is earlier: those rows are
+taken out and merged again with the batch.
+
+Rows further apart than ``TOLD_WITHIN`` are different events: a counter without a session begins again when its device
+is restarted. All tellings of an event within that time of each other are one row whatever their order and the loads
+they come in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from hogland_pipeline.warehouse import RawTable
+
+# The most that gateway clocks which are believed differ by. Devices whose counter always begins again at 0 exist: with
+# a longer time their successive measurements would be taken for one.
+TOLD_WITHIN: Final = "INTERVAL 5 MINUTE"
+# What was in raw ranks below every row of the batch, in the order of its revisions.
+_BEFORE_ANY_LINE: Final = -1_000_000_000
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The table or view to merge instead of the accepted rows, and how many keys of raw are in it once more.
+
+    The temporary table ``moved`` holds the rows that were taken out of raw and its history, if any.
+    """
+
+    rows: str
+    keys_moved: int = 0
+
+
+def settle_repeats(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, near: Sequence[str]
+) -> Settled:
+    """Give every event of ``accepted`` one time, that of ``raw`` included; inside the caller's transaction.
+
+    ``near`` are conditions on rows ``t`` of raw, one for each run of days in the batch and ``TOLD_WITHIN`` around it:
+    cost follows the batch and those days. The usual batch tells no event with two times and is returned as it is.
+    """
+    if not table.event or not near or not _find_contested(connection, table, accepted, near):
+        return Settled(accepted)
+    if not _find_retimed(connection, table, accepted, near):
+        return Settled(accepted)
+    keys_moved = _take_out(connection, table, near)
+    event = " AND ".join(f"a.{column} = r.{column}" for column in (*table.event, table.day_of))
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW settled AS
+        SELECT a.* REPLACE (coalesce(r.settled_at, a.{table.day_of}) AS {table.day_of})
+        FROM {accepted} a LEFT JOIN retimed r ON {event}
+        UNION ALL BY NAME
+        SELECT {", ".join(table.columns)}, {_BEFORE_ANY_LINE} + revision AS landing_row,
+               -row_number() OVER () AS stage_row
+        FROM (SELECT * REPLACE (settled_at AS {table.day_of}) FROM moved)
+        """
+    )
+    return Settled("temp.settled", keys_moved)
+
+
+def forget_repeats(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what ``settle_repeats`` left for the merge."""
+    connection.execute("DROP VIEW IF EXISTS temp.settled")
+    for name in ("contested_event", "retimed", "moved", "moved_key"):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
+def _event_hash(table: RawTable, alias: str) -> str:
+    return f"hash({', '.join(f'{alias}.{column}' for column in table.event)})"
+
+
+def _is_named(table: RawTable, alias: str) -> str:
+    return " AND ".join(f"{alias}.{column} IS NOT NULL" for column in table.event)
+
+
+def _find_contested(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, near: Sequence[str]) -> bool:
+    """``contested_event``: hashes of events that have more than one time, in the batch or beside raw."""
+    time = table.day_of
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE arrived_event AS
+        SELECT {_event_hash(table, "a")} AS event_hash, min(a.{time}) AS first_at, max(a.{time}) AS last_at
+        FROM {accepted} a WHERE {_is_named(table, "a")} GROUP BY event_hash
+        """
+    )
+    told_otherwise = " UNION ".join(
+        f"""
+        SELECT event_hash FROM raw.{table.name} t JOIN arrived_event e ON {_event_hash(table, "t")} = e.event_hash
+        WHERE {condition} AND {_is_named(table, "t")} AND t.{time} <> e.first_at
+            AND t.{time} BETWEEN e.first_at - {TOLD_WITHIN} AND e.last_at + {TOLD_WITHIN}
+        """
+        for condition in near
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE contested_event AS
+        SELECT event_hash FROM arrived_event WHERE first_at <> last_at UNION {told_otherwise}
+        """
+    )
+    connection.execute("DROP TABLE temp.arrived_event")
+    return _count(connection, "contested_event") > 0
+
+
+def _find_retimed(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, near: Sequence[str]) -> bool:
+    """``retimed``: event, time and the earlier time that holds instead, of the contested events."""
+    event, time = ", ".join(table.event), table.day_of
+    told = [f"SELECT {event}, {time} FROM {accepted} t WHERE {_is_contested(table)}"]
+    told += [
+        f"SELECT {event}, {time} FROM raw.{table.name} t WHERE {near_by} AND {_is_contested(table)}" for near_by in near
+    ]
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE retimed AS
+        WITH told AS ({" UNION ".join(told)}),
+        apart AS (
+            SELECT *, {time} - lag({time}, 1, {time}) OVER in_order > {TOLD_WITHIN} AS is_another
+            FROM told WINDOW in_order AS (PARTITION BY {event} ORDER BY {time})
+        ),
+        numbered AS (
+            SELECT *, count_if(is_another) OVER (PARTITION BY {event} ORDER BY {time}) AS number FROM apart
+        )
+        SELECT {event}, {time}, min({time}) OVER (PARTITION BY {event}, number) AS settled_at
+        FROM numbered QUALIFY settled_at <> {time}
+        """
+    )
+    return _count(connection, "retimed") > 0
+
+
+def _is_contested(table: RawTable) -> str:
+    return f"{_is_named(table, 't')} AND {_event_hash(table, 't')} IN (SELECT event_hash FROM contested_event)"
+
+
+def _take_out(connection: duckdb.DuckDBPyConnection, table: RawTable, near: Sequence[str]) -> int:
+    """``moved``: every version of the keys that a retimed row of raw has, with the time that holds (``settled_at``);
+    they are no longer in raw. Returns how many keys.
+    """
+    key, event, time = ", ".join(table.key), ", ".join(table.event), table.day_of
+    stored = ", ".join(f"t.{column}" for column in (*table.columns, "revision"))
+    tables = (f"raw.{table.name}", f"raw.{table.name}_history")
+    everywhere = [(name, condition) for name in tables for condition in near]
+    keys = " UNION ".join(
+        f"SELECT {key} FROM {name} t SEMI JOIN retimed USING ({event}, {time}) WHERE {condition}"
+        for name, condition in everywhere
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE moved_key AS {keys}")
+    versions = " UNION ALL ".join(
+        f"SELECT {stored} FROM {name} t SEMI JOIN moved_key USING ({key}) WHERE {condition}"
+        for name, condition in everywhere
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE moved AS
+        SELECT t.*, coalesce(r.settled_at, t.{time}) AS settled_at
+        FROM ({versions}) t LEFT JOIN retimed r USING ({event}, {time})
+        """
+    )
+    same_key = " AND ".join(f"t.{column} = k.{column}" for column in table.key)
+    for name, condition in everywhere:
+        connection.execute(f"DELETE FROM {name} t USING moved_key k WHERE {same_key} AND {condition}")
+    return _count(connection, "moved_key")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM temp.{name}").fetchall()
+    return int(rows)
