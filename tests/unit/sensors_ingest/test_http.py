@@ -98,8 +98,9 @@ def test_token_that_a_server_repeats_is_not_shown() -> None:
     assert "token … has no rights" in str(caught.value)
 
 
-def test_absurd_wait_is_capped(waits: list[float]) -> None:
-    with serve(Scripted(Answer(429, headers={"Retry-After": "86400"}), Answer(body=b"in"))) as url:
+@pytest.mark.parametrize("header", ["Retry-After", "X-Ratelimit-Reset", "X-Rate-Limit-Retry"])
+def test_absurd_wait_is_capped(waits: list[float], header: str) -> None:
+    with serve(Scripted(Answer(429, headers={header: "86400"}), Answer(body=b"in"))) as url:
         fetch(url)
     assert waits == [120]
 

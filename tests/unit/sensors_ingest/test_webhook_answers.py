@@ -1,0 +1,70 @@
+"""A call is answered when its bytes are on disk and not before; ``integration/test_webhook.py`` runs the server."""
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from sensors_ingest.listener.segments import Message, NotStored, Segments
+from sensors_ingest.listener.webhook import Hook, webhook_app
+
+SECRET = "a-secret-that-is-long-enough"
+
+
+class SlowDisk:
+    """Segments that store when they are told to."""
+
+    def __init__(self) -> None:
+        self.stored: Future[None] = Future()
+        self.messages: list[Message] = []
+
+    def store(self, message: Message) -> Future[None]:
+        self.messages.append(message)
+        return self.stored
+
+
+async def call(disk: SlowDisk, secret: str, body: bytes, answered: list[int]) -> None:
+    """One POST, as an ASGI server hands it over; the status goes to ``answered`` when it is sent."""
+    app = webhook_app({"chirp": Hook(cast("Segments", disk), SecretStr(SECRET))})
+    scope = {"type": "http", "method": "POST", "path": "/chirp", "query_string": b"event=up", "scheme": "http"}
+    headers = [(b"authorization", f"Bearer {secret}".encode())]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(event: Any) -> None:
+        if event["type"] == "http.response.start":
+            answered.append(event["status"])
+
+    await app(scope | {"headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}, receive, send)
+
+
+@pytest.mark.parametrize(("failure", "status"), [(None, 204), (NotStored("disk full"), 503)])
+def test_the_answer_waits_for_the_disk(failure: NotStored | None, status: int) -> None:
+    async def scenario() -> None:
+        disk, answered = SlowDisk(), list[int]()
+        calling = asyncio.create_task(call(disk, SECRET, b"{}", answered))
+        while not disk.messages:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert answered == []
+        if failure:
+            disk.stored.set_exception(failure)
+        else:
+            disk.stored.set_result(None)
+        await calling
+        assert answered == [status]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("secret", "body", "status"),
+    [(SECRET[:4], b"{}", 401), (SECRET + "x", b"{}", 401), ("", b"{}", 401), (SECRET, b"[" * 65, 400)],
+)
+def test_what_is_refused_is_not_stored(secret: str, body: bytes, status: int) -> None:
+    disk, answered = SlowDisk(), list[int]()
+    asyncio.run(call(disk, secret, body, answered))
+    assert (answered, disk.messages) == ([status], [])
