@@ -148,7 +148,8 @@ def _parse(connection: duckdb.DuckDBPyConnection, parse: str, lines: LineBatch) 
     text = pa.chunked_array([lines.text.slice(start, LINES_PER_CHUNK) for start in starts], pa.large_string())
     numbers = pa.array(np.arange(lines.first_row, lines.first_row + len(lines.text)))
     connection.register("line", pa.table({"line": text, "landing_row": numbers}))
-    uplinks = connection.execute(parse).to_arrow_table().combine_chunks()
+    # A relation is read by every thread; what ``execute`` returns, by one.
+    uplinks = connection.sql(parse).to_arrow_table().combine_chunks()
     connection.unregister("line")
     return uplinks
 

@@ -120,7 +120,7 @@ class ObjectDecoder:
         )
         with _database().cursor() as connection:
             connection.register("uplink", pa.table({"object": objects, "row": np.arange(len(objects))}))
-            table = connection.execute(
+            table = connection.sql(
                 f"SELECT {columns} FROM (SELECT row, json_extract_string("  # noqa: S608 -- built of declared keys, quoted
                 f"CASE WHEN json_valid(object) THEN object END, [{', '.join(map(_json_path, paths))}]) AS texts"
                 " FROM uplink) ORDER BY row"
