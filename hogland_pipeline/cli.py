@@ -130,14 +130,16 @@ def query(
     csv: Annotated[bool, typer.Option("--csv", help="Write all rows as CSV instead.")] = False,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Ask every mart as it was published when that day ended."),
+        typer.Option(formats=["%Y-%m-%d"], help="Ask every mart as readers saw it when that day ended."),
     ] = None,
 ) -> None:
     """Ask the published file; nothing can be changed and no other file be reached."""
     with _plain_errors():
+        from hogland_pipeline.as_of import ask_as_of
         from hogland_pipeline.overview import ask, print_answer, write_csv
 
-        answer = ask(load_settings(), sql, as_of.date() if as_of else None)
+        settings = load_settings()
+        answer = ask_as_of(settings, sql, as_of.date()) if as_of else ask(settings, sql)
     if csv:
         write_csv(answer, sys.stdout)
     else:

@@ -8,6 +8,9 @@ what it was stays published beside it as ``<mart>_v<old version>`` with a ``depr
       meta: {owner: data-engineering, version: 1, deprecated_until: 2027-06-30}   # fct_kpi_value_v1
 
 The old mart may leave once that date has passed.
+
+A mart with answers of persons behind it has no timeline (`timeline`) unless ``timeline_rows`` in its ``config.meta``
+says which of its rows are free of them, as an SQL condition (docs/suppression.md).
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class MartContract:
-    """What the project says about a mart; ``key`` finds one row, ``required`` columns are never null."""
+    """What the project says about a mart; ``key`` finds one row, ``required`` columns are never null.
+
+    ``timeline_rows`` is the SQL condition on the rows that its timeline keeps, None where it has no timeline.
+    """
 
     name: str
     description: str = ""
@@ -37,6 +43,7 @@ class MartContract:
     required: frozenset[str] = frozenset()
     version: int = 1
     deprecated_until: date | None = None
+    timeline_rows: str | None = "true"
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,11 @@ class Promise:
 def contracts_of(manifest: Manifest) -> dict[str, MartContract]:
     """Every mart's contract by name. Raises ``ContractError``."""
     tests = [node for node in manifest.content["nodes"].values() if node["resource_type"] == "test"]
-    return {str(node["name"]): _contract(node, tests) for node in manifest.marts()}
+    personal = manifest.personal_tables()
+    return {
+        str(node["name"]): _contract(node, tests, bool(manifest.raw_tables_behind(str(node["unique_id"])) & personal))
+        for node in manifest.marts()
+    }
 
 
 def languages(description: str) -> Iterator[tuple[str, str]]:
@@ -100,7 +111,7 @@ def _is_kept_by_heir(mart: str, promise: Promise, now: Mapping[str, Promise], to
     )
 
 
-def _contract(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> MartContract:
+def _contract(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], is_personal: bool) -> MartContract:
     own = [test for test in tests if test.get("attached_node") == node["unique_id"] and test.get("test_metadata")]
     required = [name for name, column in node["columns"].items() if _is_required(column)]
     meta = node["config"].get("meta", {})
@@ -114,6 +125,7 @@ def _contract(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> Ma
         required=frozenset(required),
         version=_version(node, meta),
         deprecated_until=_deprecated_until(node, meta),
+        timeline_rows=_timeline_rows(node, meta, is_personal),
     )
 
 
@@ -147,3 +159,12 @@ def _deprecated_until(node: Mapping[str, Any], meta: Mapping[str, Any]) -> date 
         raise ContractError(
             f"{node['name']}: config.meta.deprecated_until is {until!r}, a date such as 2027-06-30 is needed."
         ) from None
+
+
+def _timeline_rows(node: Mapping[str, Any], meta: Mapping[str, Any], is_personal: bool) -> str | None:
+    rows = meta.get("timeline_rows", None if is_personal else "true")
+    if rows is not None and (not isinstance(rows, str) or not rows.strip()):
+        raise ContractError(
+            f"{node['name']}: config.meta.timeline_rows is {rows!r}, an SQL condition in quotes is needed."
+        )
+    return rows

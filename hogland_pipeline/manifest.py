@@ -64,6 +64,11 @@ class Manifest:
             key=lambda node: str(node["name"]),
         )
 
+    def personal_tables(self) -> set[str]:
+        """Names of the raw tables that hold what persons answered (``is_personal`` in the source's meta)."""
+        sources = self.content["sources"].values()
+        return {str(source["name"]) for source in sources if source["config"].get("meta", {}).get("is_personal")}
+
     def raw_tables_behind(self, unique_id: str) -> set[str]:
         """Names of the raw tables that a node draws on, through any number of models."""
         if unique_id.startswith("source."):

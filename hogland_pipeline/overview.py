@@ -6,19 +6,17 @@ import csv
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from hogland_pipeline.history import events, release_at
+from hogland_pipeline.history import events
 from hogland_pipeline.publication_record import TargetState
 from hogland_pipeline.publishing import server_of, target_of
-from hogland_pipeline.releases import DATABASE_NAME, current_release, release_ids
+from hogland_pipeline.releases import current_release, release_ids
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.targets.postgres import TargetFailed
 
@@ -48,13 +46,12 @@ class Answer:
     rows: Sequence[tuple[Any, ...]]
 
 
-def ask(settings: Settings, query: str, as_of: date | None = None) -> Answer:
+def ask(settings: Settings, query: str) -> Answer:
     """Answer one query from the published file: read-only, and without a way to other files or the network.
 
-    With ``as_of`` every mart is as readers saw it when that day (local) ended, while its release is kept.
     Raises ``NothingPublished`` and ``QueryFailed``.
     """
-    database = target_of(settings).database if as_of is None else _database_as_of(settings, as_of)
+    database = target_of(settings).database
     if not database.exists():
         raise NothingPublished(f"Nothing is published in {settings.published_dir}: run 'hogland run' first.")
     try:
@@ -64,20 +61,6 @@ def ask(settings: Settings, query: str, as_of: date | None = None) -> Answer:
             return Answer(columns, cursor.fetchall() if columns else [])
     except duckdb.Error as error:
         raise QueryFailed(" ".join(str(error).split())) from None
-
-
-def _database_as_of(settings: Settings, day: date) -> Path:
-    target = target_of(settings)
-    ended = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(settings.timezone))
-    release_id = release_at(target, ended)
-    if release_id is None:
-        raise NothingPublished(f"Nothing was published yet when {day} ended.")
-    if release_id not in (kept := release_ids(target)):
-        raise NothingPublished(
-            f"Release {release_id}, which readers saw when {day} ended, is no longer kept (kept_releases ="
-            f" {settings.kept_releases}); the oldest is {kept[0] if kept else 'none'}."
-        )
-    return target.releases / release_id / DATABASE_NAME
 
 
 def print_answer(console: Console, answer: Answer, limit: int) -> None:

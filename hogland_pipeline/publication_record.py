@@ -55,7 +55,7 @@ TARGET_SCHEMA = pa.schema(
         _field(
             "target",
             pa.string(),
-            "duckdb, parquet, extracts, catalog, bi, docs, site eller postgres. / Where it was published.",
+            "duckdb, parquet, timeline, extracts, catalog, bi, docs, site eller postgres. / Where it was published.",
         ),
         _field("status", pa.string(), "published, prepared eller failed. / prepared: shown the moment after."),
         _field("release_id", pa.string(), "Utgåvan. / The release that the target shows, null when unknown."),

@@ -2,6 +2,7 @@
 
     data/releases/<release id>/hogland.duckdb            plain tables in schema main, and `publication`
                                parquet/<table>.parquet   the same tables
+                               timeline/<mart>/*.parquet     the mart on every day since its first publication
                                extracts/, datapackage.json, catalog.ttl, catalog.jsonld, site/ …   where configured
                                manifest.json             contracts and rows of tables, bytes and sha256 of files
 
@@ -46,13 +47,16 @@ from hogland_pipeline.releases import (
     candidate_release,
     new_release_id,
     only_publisher,
+    releases_before,
     switch_over,
 )
 from hogland_pipeline.targets.postgres import PostgresTarget
 from hogland_pipeline.targets.server_copy import ServerCopy
+from hogland_pipeline.timeline_extension import Extension, extend_timelines
 
 MART_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 FILE_TARGETS = ("duckdb", "parquet")
+TIMELINE_TARGET = "timeline"
 
 Audit = Callable[[duckdb.DuckDBPyConnection, str], Sequence[CheckResult]]
 Checks = Mapping[str, Sequence[CheckResult]]
@@ -102,12 +106,8 @@ class Publication:
 
     @property
     def failures(self) -> list[str]:
-        """A sentence for every target that does not show this release."""
-        return [
-            f"{state.target} shows {state.release_id or 'an unknown release'}, not {self.release_id}: {state.message}"
-            for state in self.targets
-            if state.status == "failed"
-        ]
+        """A sentence for every target that does not show this release, or not all of it."""
+        return [_failure(state, self.release_id) for state in self.targets if state.status == "failed"]
 
 
 def publish(
@@ -151,7 +151,10 @@ def publish(
             )
             if copy:
                 copy.load(candidate, tables, contracts)
+            before = releases_before(target, published_at)
+            timelines = extend_timelines(candidate, tables, contracts, published_at, before)
             files = [TargetState(name, "published", release_id) for name in (*FILE_TARGETS, *writers)]
+            files.append(_timeline_state(release_id, timelines))
             targets = [*files, copy.state()] if copy else files
             recorded = add_tables(candidate, record_tables(run_id, published_at, published, sources, targets))
             checks |= _audit_marts(candidate, ["publication"], audit)
@@ -159,8 +162,8 @@ def publish(
                 copy.load(candidate, recorded, contracts)
             draft = Draft(candidate, release_id, run_id, published_at, (*tables, *recorded), contracts, checks)
             further = [name for write in writers.values() for name in write(draft)]
-            write_manifest(draft)
-            require_exactly_its_files(draft, further)
+            write_manifest(draft, timelines.follows)
+            require_exactly_its_files(draft, [*timelines.files, *further])
             folder = switch_over(target, candidate)
         if copy:
             copy.switch()
@@ -177,6 +180,17 @@ def publish(
         total_bytes=sum(path.stat().st_size for path in release_files(folder).values()),
         targets=tuple(targets),
     )
+
+
+def _failure(state: TargetState, release_id: str) -> str:
+    if state.release_id == release_id:
+        return f"{state.target}: {state.message}"
+    return f"{state.target} shows {state.release_id or 'an unknown release'}, not {release_id}: {state.message}"
+
+
+def _timeline_state(release_id: str, timelines: Extension) -> TargetState:
+    status = "failed" if timelines.failures else "published"
+    return TargetState(TIMELINE_TARGET, status, release_id, "; ".join(timelines.failures) or None)
 
 
 def _require_promises_kept(

@@ -209,7 +209,7 @@ def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: s
     over the same rows in another order may differ in the sixteenth, and no number has changed.
     """
     columns = _columns(connection, "hogland", name)
-    cells = ", ".join(_to_twelve_digits(column) for column in columns)
+    cells = ", ".join(to_twelve_digits(column) for column in columns)
     count, total, parity = _row(
         connection,
         f"FROM (FROM hogland.main.{name} SELECT hash({cells}) AS row_hash)"
@@ -230,7 +230,7 @@ def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: s
     return WrittenTable(name, count, columns, hashlib.sha256(content.encode()).hexdigest()[:32], comment)
 
 
-def _to_twelve_digits(column: Column) -> str:
+def to_twelve_digits(column: Column) -> str:
     """The upper 41 bits of a number (Veltkamp's split): a difference of its twelfth digit stays, later ones go.
 
     Rounding by a logarithm costs twice as much. Numbers near the end of the range would overflow and stay whole.
@@ -238,11 +238,16 @@ def _to_twelve_digits(column: Column) -> str:
     cell = f'"{column.name}"'
     if column.type not in ("DOUBLE", "FLOAT"):
         return cell
-    return f"CASE WHEN abs({cell}) < 1e300 THEN {cell} * 4097 - ({cell} * 4097 - {cell}) ELSE {cell} END"
+    number = f"{cell}::DOUBLE"  # in FLOAT the split would leave four digits
+    return f"CASE WHEN abs({cell}) < 1e300 THEN {number} * 4097 - ({number} * 4097 - {number}) ELSE {cell} END"
 
 
-def write_manifest(draft: Draft) -> None:
-    """List tables with columns and contracts, and files with their digests, for readers that verify a copy."""
+def write_manifest(draft: Draft, before: Path | None = None) -> None:
+    """List tables with columns and contracts, and files with their digests, for readers that verify a copy.
+
+    What is a link to a file of the release ``before`` has the digest that is listed there.
+    """
+    known = _known_digests(before) if before else {}
     manifest: dict[str, Any] = {
         "release_id": draft.release_id,
         "run_id": draft.run_id,
@@ -250,12 +255,21 @@ def write_manifest(draft: Draft) -> None:
         "storage_version": STORAGE_VERSION,
         "tables": {table.name: _listed(table, draft.contract(table.name)) for table in draft.tables},
         "files": {
-            name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+            name: {"bytes": path.stat().st_size, "sha256": known.get(path.stat().st_ino) or sha256(path)}
             for name, path in release_files(draft.folder).items()
         },
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     (draft.folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+
+
+def _known_digests(release: Path) -> dict[int, str]:
+    """The digests that a release lists, by the inode of the file."""
+    try:
+        files = json.loads((release / MANIFEST_NAME).read_text(encoding="utf-8"))["files"]
+        return {(release / name).stat().st_ino: listed["sha256"] for name, listed in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _listed(table: WrittenTable, contract: MartContract) -> dict[str, Any]:

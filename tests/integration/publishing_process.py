@@ -16,7 +16,8 @@ from typing import Any
 import duckdb
 
 from hogland_pipeline.publish import Publication, publish
-from hogland_pipeline.releases import Target
+from hogland_pipeline.releases import Target, published_at
+from hogland_pipeline.timeline import read_index, relations_at
 
 ROWS = 20_000
 KEPT = 20
@@ -68,16 +69,40 @@ def read_database(root: Path) -> int:
 
 
 def read_folder(root: Path) -> int:
-    """As a reader of several files does: resolve the link once, then read DuckDB, Parquet and manifest."""
+    """As a reader of several files does: resolve the link once, then read DuckDB, Parquet, timelines and manifest."""
     folder = Target(root).published.resolve()
     with duckdb.connect(folder / "hogland.duckdb", read_only=True) as connection:
         night = night_in(connection, {table: f"main.{table}" for table in TABLES})
         parquet = {table: f"'{folder}/parquet/{table}.parquet'" for table in TABLES}
         if night_in(connection, parquet) != night:
             raise AssertionError("Parquet and DuckDB differ")
+    if night_in_timelines(folder, published_at(folder.name)) != night:
+        raise AssertionError("timelines and DuckDB differ")
     if json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["run_id"] != str(night):
         raise AssertionError("the manifest is of another night")
     return night
+
+
+def night_in_timelines(folder: Path, moment: datetime) -> int:
+    """The one night that the timelines of a release give for a moment."""
+    index = read_index(folder)
+    if index is None:
+        raise AssertionError("there are no timelines")
+    relations = {mart: f"({query})" for mart, query in relations_at(folder, index, moment)}
+    if sorted(relations) != sorted(MARTS):
+        raise AssertionError(f"timelines of {sorted(relations)}")
+    with duckdb.connect() as connection:
+        return night_in(connection, relations)
+
+
+def nights_in_timelines(root: Path) -> list[int]:
+    """Every night that the timelines of the current release tell of, each asked at its own moment."""
+    folder = Target(root).published.resolve()
+    files = str(folder / "timeline" / MARTS[0] / "*.parquet")
+    with duckdb.connect() as connection:
+        query = f"select distinct published_from at time zone 'UTC' from '{files}' order by 1"
+        moments = [moment.replace(tzinfo=UTC) for (moment,) in connection.execute(query).fetchall()]
+    return [night_in_timelines(folder, moment) for moment in moments]
 
 
 def publish_nights(root: Path, first: str, count: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hogland_pipeline.releases import Target, current_release, release_ids
-from tests.integration.publishing_process import KEPT, publish_night, read_database, read_folder
+from tests.integration.publishing_process import KEPT, nights_in_timelines, publish_night, read_database, read_folder
 
 ROOT = Path(__file__).parents[2]
 SWAPS = 60
@@ -72,6 +72,7 @@ def test_readers_see_whole_releases_in_order_through_many_swaps(tmp_path: Path, 
     assert held["nights"] == [0]
     assert held["reads"] > 1
     assert len(release_ids(Target(root))) == KEPT
+    assert nights_in_timelines(root) == list(range(SWAPS + 1))
 
 
 def test_a_publisher_killed_at_random_moments_harms_no_reader(tmp_path: Path, root: Path) -> None:
@@ -96,6 +97,9 @@ def test_a_publisher_killed_at_random_moments_harms_no_reader(tmp_path: Path, ro
     assert read_database(root) == read_folder(root) == night + 1
     assert [path.name for path in (root / "releases").glob("candidate-*")] == []
     assert sorted(path.name for path in root.iterdir()) == ["published", "releases"]
+    told = nights_in_timelines(root)
+    assert told == sorted(set(told))
+    assert {0, 1, night, night + 1} <= set(told)
 
 
 def test_a_publisher_killed_at_each_file_operation_leaves_one_whole_release(root: Path) -> None:
@@ -111,3 +115,8 @@ def test_a_publisher_killed_at_each_file_operation_leaves_one_whole_release(root
     assert 0 in nights, "no attempt died before its swap"
     assert current_release(Target(root)) == release_ids(Target(root))[-1]
     assert list((root / "releases").glob("candidate-*")) == []
+    # Beside the nights that were shown, only those killed between the release's own name and the link to it.
+    told = nights_in_timelines(root)
+    assert told == sorted(set(told))
+    assert {0, *nights} <= set(told)
+    assert len(told) < len(nights) / 2, "a night killed before it was complete is told of"

@@ -97,7 +97,7 @@ def test_two_versions_are_published_beside_each_other_until_the_date(tmp_path: P
     release(only_new, target, at=NIGHT + timedelta(40), contracts=contracts)
 
 
-def manifest(**meta: Any) -> Manifest:
+def manifest(source: str = "source.hogland.raw.reading", **meta: Any) -> Manifest:
     mart = {
         "resource_type": "model",
         "unique_id": "model.hogland.snow",
@@ -106,6 +106,7 @@ def manifest(**meta: Any) -> Manifest:
         "description": "Snö. /\n Snow.",
         "config": {"meta": meta},
         "columns": {"day": {"constraints": [{"type": "not_null"}]}, "depth": {"constraints": []}},
+        "depends_on": {"nodes": [source]},
     }
     unique = {
         "resource_type": "test",
@@ -113,7 +114,11 @@ def manifest(**meta: Any) -> Manifest:
         "column_name": None,
         "test_metadata": {"name": "unique_combination", "kwargs": {"columns": ["sensor_id", "day"]}},
     }
-    return Manifest({"nodes": {"a": mart, "b": unique}, "sources": {}})
+    sources = {
+        "source.hogland.raw.reading": {"name": "reading", "schema": "raw", "config": {}},
+        "source.hogland.raw.answer": {"name": "answer", "schema": "raw", "config": {"meta": {"is_personal": True}}},
+    }
+    return Manifest({"nodes": {"model.hogland.snow": mart, "test.hogland.unique": unique}, "sources": sources})
 
 
 def test_a_contract_comes_from_the_model_and_its_tests() -> None:
@@ -130,7 +135,16 @@ def test_a_contract_comes_from_the_model_and_its_tests() -> None:
     )
 
 
-@pytest.mark.parametrize("meta", [{"version": 0}, {"version": "two"}, {"deprecated_until": "summer"}])
+def test_a_mart_made_of_answers_has_no_timeline_of_its_own_accord() -> None:
+    answers = "source.hogland.raw.answer"
+    assert contracts_of(manifest())["snow"].timeline_rows == "true"
+    assert contracts_of(manifest(source=answers))["snow"].timeline_rows is None
+    assert contracts_of(manifest(source=answers, timeline_rows="day is null"))["snow"].timeline_rows == "day is null"
+
+
+@pytest.mark.parametrize(
+    "meta", [{"version": 0}, {"version": "two"}, {"deprecated_until": "summer"}, {"timeline_rows": True}]
+)
 def test_a_wrong_key_is_named(meta: dict[str, Any]) -> None:
     [key] = meta
     with pytest.raises(ContractError, match=rf"snow: config.meta.{key} is"):
