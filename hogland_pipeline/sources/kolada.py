@@ -104,9 +104,11 @@ class Kolada(_Registered):
             content = landing.read(file)
             figures, units = query_lines(_FIGURES, content), _registered(self.kpis, query_lines(_TITLES, content))
             # A saved extract may hold more key figures than are registered; they stay in landing.
-            yield from _complete_figures(
-                file, figures.join(units.drop("landing_row"), on="series_id", how="inner")
-            ).to_batches()
+            registered = figures.join(units.drop("landing_row"), on="series_id", how="inner")
+            if not landing.is_still_sent(file):
+                told, wanted = pl.col("told_unit"), pl.col("registered_unit")
+                registered = registered.filter(told.is_null() | (told == wanted))
+            yield from _complete_figures(file, registered).to_batches()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hogland_pipeline.sources.indicators import (
     INDICATOR_VALUE_SCHEMA,
@@ -84,7 +85,11 @@ class ScbPxWeb:
                 if table is None:
                     raise MalformedAnswer(answer.address, "its name is that of no configured table")
                 cube = read_cube(answer.address, json_object(answer))
-                yield from _figures(self.name, file, number, table, answer.address, cube).to_batches()
+                figures = _figures(self.name, file, number, table, answer.address, cube)
+                if not landing.is_still_sent(file):
+                    # An older snapshot was judged by the units of its day, and is not by those of today.
+                    figures = figures.filter(pc.is_null(figures["reject_reason"]))
+                yield from figures.to_batches()
 
     def _ask(self, origin: http.HttpOrigin) -> Iterator[Answer]:
         with http.open_session(origin.token) as session:

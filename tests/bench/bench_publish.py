@@ -1,9 +1,12 @@
 """``make bench-publish``: what publishing a mart costs, as a ratio to a bare copy of the same rows in the same run.
 
-    python -m tests.bench.bench_publish [--rows 1000000 10000000] [--targets files postgres]
+    python -m tests.bench.bench_publish [--rows 1000000 10000000] [--targets files timelines postgres]
 
 files     a whole release in DuckDB and Parquet: copied, fingerprinted, compared, recorded, digested, made durable,
-          switched. Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage version, COPY to Parquet.
+          switched; the mart's timeline begins. Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage
+          version, COPY to Parquet.
+timelines the timeline of a mart of which one row in a hundred changed, and of one that did not change. Bare: EXCEPT
+          ALL both ways between the two releases, to Parquet.
 postgres  loaded with index, statistics and rights where nobody sees it, counted, and switched. Bare: CREATE TABLE and
           one ADBC stream of the same Parquet file, without and with the index on the key.
           Its seconds are of the wall: the server's CPU is not ours to count.
@@ -15,22 +18,31 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from hogland_pipeline.contracts import MartContract
 from hogland_pipeline.publish import publish
-from hogland_pipeline.release_tables import STORAGE_VERSION, parquet_path, release_tables
+from hogland_pipeline.release_tables import (
+    STORAGE_VERSION,
+    WrittenTable,
+    copy_marts,
+    parquet_path,
+    release_tables,
+)
 from hogland_pipeline.releases import DATABASE_NAME, Target
 from hogland_pipeline.targets.postgres import PostgresTarget
 from hogland_pipeline.targets.server_copy import ServerCopy
+from hogland_pipeline.timeline_extension import extend_timelines
 from tests.bench.measure import Cost, measured
 from tests.postgres_server import Server, postgres_server
 
@@ -50,6 +62,7 @@ ROWS = """
     FROM range({rows}) t(i)
 """
 TIMES = 2
+TARGETS = ["files", "timelines", "postgres"]
 
 
 def build(folder: Path, rows: int) -> Path:
@@ -91,6 +104,59 @@ def our_files(build_db: Path, folder: Path) -> tuple[Path, int]:
     return publication.folder / DATABASE_NAME, publication.marts[0].row_count
 
 
+def changed(build_db: Path) -> Path:
+    """The same mart the night after: one row in a hundred has another value."""
+    path = build_db.with_name("changed") / build_db.name
+    path.parent.mkdir(exist_ok=True)
+    with duckdb.connect(path) as connection:
+        connection.execute(f"ATTACH '{build_db}' AS before (READ_ONLY)")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {MART} AS FROM before.{MART} SELECT * REPLACE (CASE WHEN"
+            " hash(sensor_id, local_date) % 100 = 0 THEN readings + 1 ELSE readings END AS readings)"
+        )
+    return path
+
+
+def bare_difference(before: Path, after: Path, folder: Path) -> tuple[Path, int]:
+    """What one release has more than the other, and less."""
+    folder.mkdir()
+    path = folder / "difference.parquet"
+    with duckdb.connect(config={"temp_directory": str(folder / "spill")}) as connection:
+        connection.execute(f"ATTACH '{before}' AS before (READ_ONLY)")
+        connection.execute(f"ATTACH '{after}' AS after (READ_ONLY)")
+        gained = f"FROM after.{MART} EXCEPT ALL FROM before.{MART}"
+        lost = f"FROM before.{MART} EXCEPT ALL FROM after.{MART}"
+        connection.execute(
+            f"COPY (FROM ({gained}) SELECT *, 1 AS change UNION ALL FROM ({lost}) SELECT *, -1) TO '{path}'"
+            " (FORMAT parquet, COMPRESSION zstd)"
+        )
+        [(rows,)] = connection.execute(f"FROM '{path}' SELECT count(*) FILTER (change < 0)").fetchall()
+    return path, int(rows)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A release that is copied and not published yet, and the one before it."""
+
+    folder: Path
+    tables: Sequence[WrittenTable]
+    before: Path
+
+
+def candidate(build_db: Path, folder: Path, before: Path) -> Candidate:
+    """As a publication has it when its timelines' turn comes."""
+    (folder / "parquet").mkdir(parents=True)
+    return Candidate(folder, copy_marts(build_db, folder, [MART]), before)
+
+
+def our_timeline(copied: Candidate) -> tuple[Path, int]:
+    """What a publication does for the timelines, and nothing else of it."""
+    extend_timelines(copied.folder, copied.tables, contracts(), datetime.now(UTC), [copied.before])
+    files = {path.name: path for path in (copied.folder / "timeline" / MART).iterdir()}
+    past = files.get("past-0001.parquet")
+    return past or files["current.parquet"], pq.read_metadata(past).num_rows if past else 0
+
+
 def contracts() -> dict[str, MartContract]:
     """The mart's key: PostgreSQL gets an index on it."""
     return {MART: MartContract(MART, key=KEY, required=frozenset(KEY))}
@@ -98,8 +164,6 @@ def contracts() -> dict[str, MartContract]:
 
 def bare_server(server: Server, parquet: Path, *, with_index: bool = False) -> tuple[Path, int]:
     """One table and one stream of Arrow batches into a binary COPY; where asked, the index on the key after it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
     from adbc_driver_postgresql import dbapi
 
     server.ask("DROP TABLE IF EXISTS bare_copy")
@@ -143,6 +207,18 @@ def bench(rows: int, targets: list[str], scratch: Path) -> Iterator[dict[str, An
             lambda turn: bare_files(build_db, scratch / f"bare-{turn}"),
         )
         yield {"target": "DuckDB and Parquet", "rows": rows, "ours": ours, "bare": bare}
+    if "timelines" in targets:
+        before, _ = our_files(build_db, scratch / "before")
+        after = changed(build_db)
+        turns = [candidate(after, scratch / f"candidate-{turn}", before.parent) for turn in range(TIMES)]
+        ours, bare = best(
+            lambda turn: our_timeline(turns[turn]),
+            lambda turn: bare_difference(build_db, after, scratch / f"difference-{turn}"),
+        )
+        yield {"target": "timeline, 1 % changed", "rows": rows, "ours": ours, "bare": bare}
+        same = candidate(build_db, scratch / "same", before.parent)
+        cost = measured(lambda: our_timeline(same))
+        yield {"target": "timeline, no change", "rows": rows, "ours": cost, "bare": replace(bare, rows=0)}
     if "postgres" in targets:
         database, _ = our_files(build_db, scratch / "release")
         parquet = parquet_path(database.parent, MART)
@@ -159,7 +235,7 @@ def main() -> None:
     """Print one row a target and size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
-    parser.add_argument("--targets", nargs="+", choices=("files", "postgres"), default=["files", "postgres"])
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
     headings = ("rows", "target", "bare", "ours", "ratio", "bare CPU", "ours CPU", "peak (bare)")

@@ -12,12 +12,13 @@ from hogland_pipeline.resources import Source
 from hogland_pipeline.sources.emission_database import EmissionDatabase
 from hogland_pipeline.sources.kolada import Kolada, KoladaSeries
 from hogland_pipeline.sources.kolada_groups import KoladaGroups
+from hogland_pipeline.sources.scb_pxweb import ScbPxWeb, Table
 from hogland_pipeline.warehouse import AREA_GROUP, INDICATOR_SERIES, INDICATOR_VALUE, Warehouse
 from sensors_ingest.http import Folder, HttpOrigin
 from sensors_ingest.landing import Landing
 from tests.emission_workbooks import write_workbook
 from tests.servers import serve
-from tests.servers_indicators import KoladaServer, kolada_row
+from tests.servers_indicators import KoladaServer, PxWebServer, kolada_row
 
 FIVE = ("Aneby", "Nässjö", "Sävsjö", "Vetlanda", "Eksjö")
 TITLES = {"N01951": "Invånare totalt, antal", "N07945": "Elbilar i trafik, andel (%)"}
@@ -41,9 +42,8 @@ def run(tmp_path: Path, warehouse: Warehouse) -> Run:
 
     def night(source: Source) -> Load:
         table = TABLES.get(source.name, INDICATOR_VALUE)
-        sent = {file.landing_id for file in source.fetch(landing, [])}
-        pending = files_to_load(warehouse, landing, source.name, source.decoder_version)
-        files = [file for file in pending if file.landing_id in sent]
+        landing.note_sent(source.name, [], source.fetch(landing, []))
+        files = files_to_load(warehouse, landing, source.name, source.decoder_version)
         candidate = tmp_path / "candidate.parquet"
         spool_candidate(source.decode(landing, files), table, candidate)
         batch = Batch(source.name, candidate, files, source.decoder_version, "run")
@@ -160,12 +160,56 @@ def test_a_key_figure_that_changes_unit_closes_or_waits_until_it_is_registered(r
     load = kolada(run, changed, ROWS, KPIS)
     assert load.status == "closed"
     assert "payload_is_decoded" in failed(load) and "quarantined_share_is_within_limit" in load.message
+    assert query(warehouse, "SELECT DISTINCT reject_reason FROM stage.kolada WHERE series_id = 'N01951'") == [
+        ("the unit is 'tusental' and not 'antal' as registered",)
+    ]
     registered = kolada(run, changed, ROWS, KPIS | {"N01951": "tusental"})
     assert (registered.status, registered.revised) == ("passed", 10)
     assert query(warehouse, "SELECT DISTINCT unit FROM raw.indicator_value ORDER BY 1") == [
         ("andel (%)",),
         ("tusental",),
     ]
+
+
+def test_registering_a_key_figure_later_does_not_judge_old_units_again(run: Run, warehouse: Warehouse) -> None:
+    kolada(run, TITLES, ROWS, {"N01951": "antal"})
+    changed, registered = TITLES | {"N01951": "Invånare totalt, tusental"}, {"N01951": "tusental"}
+    assert kolada(run, changed, ROWS, registered).status == "passed"
+    load = kolada(run, changed, ROWS, registered | {"N07945": "andel (%)"})
+    assert (load.status, load.inserted, load.quarantined, failed(load)) == ("passed", 10, 0, {})
+    assert query(warehouse, "SELECT DISTINCT unit FROM raw.indicator_value WHERE series_id = 'N01951'") == [
+        ("tusental",)
+    ]
+    assert query(warehouse, "SELECT DISTINCT unit FROM raw.indicator_value_history") == [("antal",)]
+
+
+def test_a_register_that_is_wrong_closes_the_gate_with_what_the_source_sends_now(
+    run: Run, warehouse: Warehouse
+) -> None:
+    kolada(run, TITLES, ROWS, KPIS)
+    load = kolada(run, TITLES, ROWS, KPIS | {"N01951": "tusental"})
+    assert (load.status, failed(load)["payload_is_decoded"]) == ("closed", "error")
+    assert query(warehouse, "SELECT count(*) FROM stage.kolada WHERE reject_reason IS NOT NULL") == [(10,)]
+    assert kolada(run, TITLES, ROWS, KPIS).status == "passed"
+
+
+def scb(run: Run, told: str, registered: str, decoder_version: str = "1") -> Load:
+    """A night on which Statistics Sweden tells a figure in one unit, and it is registered with another or the same."""
+    selection = {"Region": ("00", *CODES), "ContentsCode": ("C1",), "Tid": ("2023", "2024")}
+    table = Table("TAB1", selection, {"C1": registered})
+    with serve(PxWebServer(contents={"C1": told})) as url:
+        return run(ScbPxWeb(HttpOrigin(f"{url}/api/v2"), (table,), seconds_per_call=0, decoder_version=decoder_version))
+
+
+def test_a_table_that_changes_unit_closes_until_it_is_registered_and_never_by_its_past(
+    run: Run, warehouse: Warehouse
+) -> None:
+    assert scb(run, "antal", "antal").inserted == 12
+    assert failed(scb(run, "tusental", "antal"))["payload_is_decoded"] == "error"
+    assert (scb(run, "tusental", "tusental").status, scb(run, "tusental", "tusental").staged) == ("passed", 0)
+    load = scb(run, "tusental", "tusental", decoder_version="2")  # reads every snapshot again
+    assert (load.status, load.staged, load.quarantined) == ("passed", 12, 0)
+    assert query(warehouse, "SELECT DISTINCT unit FROM raw.indicator_value") == [("tusental",)]
 
 
 def test_an_unknown_status_is_refused(run: Run, warehouse: Warehouse) -> None:
