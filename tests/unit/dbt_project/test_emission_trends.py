@@ -17,8 +17,10 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import linprog
 
 from hogland_pipeline.sources.emission_workbook import read_workbook
 from tests.unit.dbt_project.published_figures import CO2_2024_12, GHG_2026_02, GHG_2026_06, METHOD_A, METHOD_B, Series
@@ -86,8 +88,8 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return build
 
 
-def line_of_a(municipality: str) -> tuple[float, int]:
-    """The slope of least absolute deviation, and the years between the two observations it passes through."""
+def line_of_a(municipality: str) -> tuple[float, int, int]:
+    """The slope of least absolute deviation, and the two years whose observations it passes through."""
     series = GHG_2026_06[municipality]
 
     def deviation(line: tuple[float, int, int]) -> float:
@@ -96,8 +98,35 @@ def line_of_a(municipality: str) -> tuple[float, int]:
 
     pairs = combinations(sorted(series), 2)
     lines = [((series[later] - series[year]) / (later - year), year, later) for year, later in pairs]
-    slope, year, later = min(lines, key=deviation)
-    return slope, later - year
+    return min(lines, key=deviation)
+
+
+def unrounded_total_less_ours(municipality: str) -> tuple[float, float]:
+    """Least and greatest total trend, less the one of the rounded inputs, that any unrounded inputs give.
+
+    They round to the published inputs, and slope and Carbon Law of theirs to the published ones. All are linear in the
+    three inputs that matter: the two on the line, and the last year's.
+    """
+    series, expected = GHG_2026_06[municipality], METHOD_A[municipality]
+    slope, *on_line = line_of_a(municipality)
+    span = on_line[1] - on_line[0]
+    ahead = [year - 2024 for year in YEARS if series[2024] + slope * (year - 2024) > 0]
+    shrinking = sum(0.8828**years for years in range(25))
+    of_slope = np.array([-1 / span, 1 / span, 0])
+    of_last = np.array([0, 1, 0] if on_line[1] == 2024 else [0, 0, 1])
+    of_trend = len(ahead) * of_last + sum(ahead) * of_slope
+    of_carbon_law = shrinking * (of_last + 2 * of_slope)
+    published = [
+        (of_slope, expected["emissionsSlope"] - slope),
+        (of_carbon_law, expected["totalCarbonLaw"] - shrinking * (series[2024] + 2 * slope)),
+    ]
+    sides = [(sign * row, sign * by + ROUNDING) for row, by in published for sign in (1, -1)]
+    rows, bounds = np.array([row for row, _ in sides]), [bound for _, bound in sides]
+    least, greatest = (
+        linprog(sign * of_trend, A_ub=rows, b_ub=bounds, bounds=[(-ROUNDING, ROUNDING)] * 3) for sign in (1, -1)
+    )
+    assert least.success and greatest.success, "no inputs that round to the published ones give the published figures"
+    return float(least.fun) - ROUNDING, -float(greatest.fun) + ROUNDING
 
 
 def total_of_b(series: dict[int, float]) -> float:
@@ -118,13 +147,13 @@ def test_method_a_gives_the_published_figures_within_the_rounding_of_its_inputs(
         " is_paris_met from intermediate.int_emission_trend__carbon_law"
         f" where vintage = '2026-06' and last_year = 2024 and area_id = '{municipality}'"
     )
-    _, span = line_of_a(municipality)
-    slope_bound = 2 * ROUNDING / span
-    years_above_zero = [year for year in YEARS if GHG_2026_06[municipality][2024] + slope * (year - 2024) > 0]
-    trend_bound = sum(ROUNDING + slope_bound * (year - 2024) for year in years_above_zero)
-    assert slope == pytest.approx(expected["emissionsSlope"], abs=ROUNDING + slope_bound)
+    _, year, later = line_of_a(municipality)
+    least, greatest = unrounded_total_less_ours(municipality)
+    assert slope == pytest.approx(expected["emissionsSlope"], abs=ROUNDING + 2 * ROUNDING / (later - year))
     assert change == pytest.approx(expected["historicalEmissionChangePercent"], abs=ROUNDING)
-    assert trend == pytest.approx(expected["totalTrend"], abs=ROUNDING + trend_bound)
+    assert least <= expected["totalTrend"] - trend <= greatest
+    # A method that is a tenth of a tonne off, upwards or downwards, does not pass.
+    assert not any(least <= expected["totalTrend"] - (trend + mistake) <= greatest for mistake in (-0.1, 0.1))
     assert carbon_law == pytest.approx(expected["totalCarbonLaw"], abs=0.01)
     assert (net_zero, meets) == (expected["hitNetZero"], expected["meetsParis"])
 
@@ -133,14 +162,14 @@ def test_method_a_gives_the_published_figures_within_the_rounding_of_its_inputs(
 def test_published_totals_of_method_a_imply_inputs_that_round_to_the_published_ones(municipality: str) -> None:
     """Both totals are linear in the last year's emissions and the slope, so that they can be solved for these two."""
     expected, last_emissions = METHOD_A[municipality], GHG_2026_06[municipality][2024]
-    slope, span = line_of_a(municipality)
+    slope, year, later = line_of_a(municipality)
     ahead = [year - 2024 for year in YEARS if last_emissions + slope * (year - 2024) > 0]
     emissions_2026 = expected["totalCarbonLaw"] / sum(0.8828**years for years in range(25))
     implied_slope = (expected["totalTrend"] - len(ahead) * emissions_2026) / sum(years - 2 for years in ahead)
     implied_emissions = emissions_2026 - 2 * implied_slope
     # The published totals are rounded too, which moves what they imply by a tenth of that.
     assert implied_emissions == pytest.approx(last_emissions, abs=1.15 * ROUNDING)
-    assert implied_slope == pytest.approx(slope, abs=2.3 * ROUNDING / span)
+    assert implied_slope == pytest.approx(slope, abs=2.3 * ROUNDING / (later - year))
     assert implied_slope == pytest.approx(expected["emissionsSlope"], abs=ROUNDING)
 
 
