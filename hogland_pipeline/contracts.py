@@ -23,6 +23,8 @@ from typing import Any
 
 from hogland_pipeline.manifest import Manifest
 
+ALL_ROWS = "true"
+
 
 class ContractError(Exception):
     """A mart's ``config.meta`` is wrong; names the mart and the key."""
@@ -43,7 +45,7 @@ class MartContract:
     required: frozenset[str] = frozenset()
     version: int = 1
     deprecated_until: date | None = None
-    timeline_rows: str | None = "true"
+    timeline_rows: str | None = ALL_ROWS
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _deprecated_until(node: Mapping[str, Any], meta: Mapping[str, Any]) -> date 
 
 
 def _timeline_rows(node: Mapping[str, Any], meta: Mapping[str, Any], is_personal: bool) -> str | None:
-    rows = meta.get("timeline_rows", None if is_personal else "true")
+    rows = meta.get("timeline_rows", None if is_personal else ALL_ROWS)
     if rows is not None and (not isinstance(rows, str) or not rows.strip()):
         raise ContractError(
             f"{node['name']}: config.meta.timeline_rows is {rows!r}, an SQL condition in quotes is needed."

@@ -247,17 +247,20 @@ def write_manifest(draft: Draft, before: Path | None = None) -> None:
 
     What is a link to a file of the release ``before`` has the digest that is listed there.
     """
-    known = _known_digests(before) if before else {}
+    digests = _known_digests(before) if before else {}
+    files = {}
+    for name, path in release_files(draft.folder).items():
+        about = path.stat()
+        if about.st_ino not in digests:
+            digests[about.st_ino] = sha256(path)
+        files[name] = {"bytes": about.st_size, "sha256": digests[about.st_ino]}
     manifest: dict[str, Any] = {
         "release_id": draft.release_id,
         "run_id": draft.run_id,
         "published_at": draft.published_at.astimezone(UTC).isoformat(),
         "storage_version": STORAGE_VERSION,
         "tables": {table.name: _listed(table, draft.contract(table.name)) for table in draft.tables},
-        "files": {
-            name: {"bytes": path.stat().st_size, "sha256": known.get(path.stat().st_ino) or sha256(path)}
-            for name, path in release_files(draft.folder).items()
-        },
+        "files": files,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     (draft.folder / MANIFEST_NAME).write_text(text, encoding="utf-8")

@@ -1,13 +1,15 @@
 """The timeline of every mart: its rows with when readers began and ceased to see them, so that any day can be asked.
 
-    timeline/<mart>/current.parquet        the rows of this release
-                    past-0001.parquet …    rows that only earlier releases held
+    timeline/<mart>/unchanged.parquet      a mart that is what it was since its timeline began: a link to its Parquet
+    timeline/<mart>/current.parquet        of any other mart: the rows of this release
+                    past-0001.parquet …    and those that only earlier releases held
     timeline/<mart>.until-<time>/          an earlier form of the mart: columns were lost or retyped, or the mart left
     timeline/index.json                    which folder holds what
 
-A mart at a moment is ``published_from <= moment AND (published_until IS NULL OR published_until > moment)``. A timeline
-belongs to its release: the rename that switches readers switches it too, and a release that was never completed
-leaves no trace in it. What a release does not change is a hard link to the files of the newest release before it.
+Of a mart that changed, the rows at a moment are those with ``published_from <= moment AND (published_until IS NULL OR
+published_until > moment)``. A timeline belongs to its release: the rename that switches readers switches it too, and a
+release that was never completed leaves no trace in it. What a release does not change is a hard link to the files of
+the newest release before it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 TIMELINE_FOLDER = "timeline"
 INDEX_NAME = "index.json"
+UNCHANGED_NAME = "unchanged.parquet"
 CURRENT_NAME = "current.parquet"
 PUBLISHED_FROM = "published_from"
 PUBLISHED_UNTIL = "published_until"
@@ -94,8 +97,10 @@ def relations_at(release: Path, index: Index, moment: datetime) -> Iterator[tupl
 
 
 def _select(folder: Path, form: Form, moment: datetime) -> str:
-    files = ", ".join(literal(path) for path in sorted(folder.glob("*.parquet")))
     columns = ", ".join(quoted(column) for column in form.columns)
+    if (unchanged := folder / UNCHANGED_NAME).exists():
+        return f"FROM read_parquet({literal(unchanged)}) SELECT {columns}"
+    files = ", ".join(literal(path) for path in sorted(folder.glob("*.parquet")))
     return (
         f"FROM read_parquet([{files}], union_by_name = true) SELECT {columns}"
         f" WHERE {PUBLISHED_FROM} <= {timestamp(moment)}"

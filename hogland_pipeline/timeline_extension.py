@@ -16,14 +16,15 @@ from pathlib import Path
 
 import duckdb
 
-from hogland_pipeline.contracts import MartContract
-from hogland_pipeline.release_tables import Column, WrittenTable, release_files, to_twelve_digits
+from hogland_pipeline.contracts import ALL_ROWS, MartContract
+from hogland_pipeline.release_tables import Column, WrittenTable, parquet_path, release_files, to_twelve_digits
 from hogland_pipeline.releases import DATABASE_NAME, PublicationFailed
 from hogland_pipeline.timeline import (
     CURRENT_NAME,
     PUBLISHED_FROM,
     PUBLISHED_UNTIL,
     TIMELINE_FOLDER,
+    UNCHANGED_NAME,
     Form,
     Index,
     TimelineUnreadable,
@@ -155,17 +156,23 @@ class _Extender:
     def _begin(self, table: WrittenTable, rows: str) -> None:
         folder = self.folder / table.name
         folder.mkdir()
+        if rows == ALL_ROWS:
+            _link(parquet_path(self.folder.parent, table.name), folder / UNCHANGED_NAME)
+            return
         names = ", ".join(quoted(column.name) for column in table.columns)
         self._write(f"FROM main.{table.name} {self._arriving(names)} WHERE {rows}", folder / CURRENT_NAME)
 
     def _bring_up_to_date(self, table: WrittenTable, form: Form, rows: str) -> None:
         if form.fingerprint == table.fingerprint:
             return
-        current = self.folder / table.name / CURRENT_NAME
+        folder = self.folder / table.name
+        unchanged, current = folder / UNCHANGED_NAME, folder / CURRENT_NAME
+        held_since = f"{timestamp(form.published_from)} AS {PUBLISHED_FROM}" if unchanged.exists() else PUBLISHED_FROM
+        file = _parquet(unchanged if unchanged.exists() else current)
         names = ", ".join(quoted(column.name) for column in table.columns)
         row_hash = f"hash({', '.join(to_twelve_digits(column) for column in table.columns)}) AS row_hash"
         shown = f"(FROM main.{table.name} SELECT *, {row_hash} WHERE {rows})"
-        aligned = f"(FROM {_parquet(current)} SELECT {_aligned(table.columns, form)}, {PUBLISHED_FROM})"
+        aligned = f"(FROM {file} SELECT {_aligned(table.columns, form)}, {held_since})"
         held = f"(FROM {aligned} SELECT *, {row_hash})"
         has_grown = len(form.columns) < len(table.columns)
         if not self._compare(shown, held) and not has_grown:
@@ -180,6 +187,7 @@ class _Extender:
             f"FROM arriving {self._arriving(names)}",
         )
         self._write(" UNION ALL ".join(parts), current)
+        unchanged.unlink(missing_ok=True)
 
     def _compare(self, shown: str, held: str) -> bool:
         """The table ``difference``: how many more of each row the mart shows than its timeline; False for no row."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hogland_pipeline.contracts import languages
+from hogland_pipeline.contracts import ALL_ROWS, MartContract, languages
 from hogland_pipeline.docs_sites.page import render
 from hogland_pipeline.release_tables import Column, Draft, WrittenTable
 
@@ -67,6 +67,8 @@ class TableEntry:
     key: tuple[str, ...]
     columns: tuple[ColumnEntry, ...]
     has_model: bool
+    latest: str
+    timeline: str
 
 
 def dictionary_page(draft: Draft, license_url: str) -> str:
@@ -101,7 +103,26 @@ def _entry(draft: Draft, table: WrittenTable) -> TableEntry:
         key=contract.key,
         columns=tuple(_columns(draft, table)),
         has_model=table.name in draft.contracts,
+        latest=_latest(table),
+        timeline=_timeline(contract) if table.name in draft.contracts else "ingen / none",
     )
+
+
+def _latest(table: WrittenTable) -> str:
+    """Which rows are the latest, in both languages."""
+    flag = next((column.name for column in table.columns if column.name in ("is_latest", "is_current")), None)
+    if flag:
+        return f"rader med {flag} / rows with {flag}"
+    return "alla rader: tabellen håller bara det senaste / every row: the table holds the latest only"
+
+
+def _timeline(contract: MartContract) -> str:
+    """Whether the mart can be asked as of an earlier day (docs/publishing.md), in both languages."""
+    if contract.timeline_rows is None:
+        return "ingen: den vilar på enkätsvar / none: it rests on answers of a survey"
+    if contract.timeline_rows == ALL_ROWS:
+        return "alla rader / every row"
+    return "alla rader utom enkätens / every row but those of the survey"
 
 
 def _columns(draft: Draft, table: WrittenTable) -> Iterator[ColumnEntry]:

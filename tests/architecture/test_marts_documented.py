@@ -25,6 +25,10 @@ def faults(mart: Mapping[str, Any]) -> list[str]:
         found.append("the description does not say its grain ('One row per …')")
     if not mart["config"]["contract"]["enforced"]:
         found.append("the contract is not enforced")
+    if {"valid_from_date", "valid_to_date"} <= set(mart["columns"]) and not {"is_latest", "is_current"} & set(
+        mart["columns"]
+    ):
+        found.append("earlier vintages, and no column that says which rows are the latest")
     if not mart.get("config", {}).get("meta", {}).get("owner"):
         found.append("no owner")
     return found
@@ -49,6 +53,10 @@ def test_a_mart_that_says_nothing_is_found() -> None:
         "no owner",
     ]
     assert "no columns" in faults({**nothing, "columns": {}})
+    dated = {name: {"name": name, "description": "Day."} for name in ("valid_from_date", "valid_to_date")}
+    untold = "earlier vintages, and no column that says which rows are the latest"
+    assert untold in faults({**nothing, "columns": dated})
+    assert untold not in faults({**nothing, "columns": dated | {"is_latest": {"name": "is_latest", "description": ""}}})
 
 
 def test_every_model_and_seed_is_described() -> None:

@@ -72,6 +72,22 @@ def test_the_dictionary_is_swedish_first_and_names_key_unit_owner_and_licence(tm
     assert "Högsta &lt;djup&gt;." in page
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("true", "alla rader / every row"),
+        ("kpi_id is null", "alla rader utom enkätens / every row but those of the survey"),
+        (None, "ingen: den vilar på enkätsvar / none: it rests on answers of a survey"),
+    ],
+)
+def test_the_dictionary_says_what_is_latest_and_what_can_be_asked_as_of_a_day(
+    tmp_path: Path, rows: str | None, told: str
+) -> None:
+    page = dictionary_page(draft(tmp_path, daily_snow=MartContract("daily_snow", timeline_rows=rows)), "x")
+    assert f"<dt>Tidslinje</dt><dd>{told}</dd>" in page
+    assert "<dt>Senaste</dt><dd>alla rader: tabellen håller bara det senaste" in page
+
+
 def test_a_table_without_a_contract_has_no_link_to_a_model(tmp_path: Path) -> None:
     assert "#!/model/" not in dictionary_page(draft(tmp_path), "https://licence.example")
 

@@ -1,17 +1,15 @@
 """Safe questions, the state of what is published, and the way back."""
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 from rich.console import Console
 
 from hogland_pipeline.history import HISTORY_NAME, events, release_at
 from hogland_pipeline.overview import NothingPublished, QueryFailed, ask, print_releases, print_status
 from hogland_pipeline.publishing import release_before, roll_back_everywhere
-from hogland_pipeline.releases import PublicationFailed, Target, current_release, release_ids
+from hogland_pipeline.releases import PublicationFailed, Target, current_release
 from hogland_pipeline.settings import Settings, load_settings
 from tests.unit.hogland_pipeline.test_publish import NIGHT, build, release
 
@@ -52,27 +50,6 @@ def test_a_query_cannot_change_or_reach_anything_else(
         ask(settings, query)
     assert "\n" not in str(failed.value)
     assert not (tmp_path / "x.csv").exists()
-
-
-def test_a_query_is_answered_as_of_a_day(settings: Settings, tmp_path: Path) -> None:
-    target = Target(settings.data_dir)
-    for day, code in enumerate(("0604", "0684", "0685")):
-        (tmp_path / code).mkdir()
-        path = build(tmp_path / code)
-        with duckdb.connect(path) as connection:
-            connection.execute("UPDATE main.dim_municipality SET municipality_code = ? WHERE name = 'Nässjö'", [code])
-        release(path, target, at=NIGHT + timedelta(2 * day))
-
-    def as_of(day: int) -> set[str]:
-        asked = ask(settings, "select municipality_code from dim_municipality", (NIGHT + timedelta(day)).date())
-        return {code for (code,) in asked.rows} - {"0686"}
-
-    assert [as_of(day) for day in (0, 1, 2, 3, 4, 99)] == [{"0604"}, {"0604"}, {"0684"}, {"0684"}, {"0685"}, {"0685"}]
-    with pytest.raises(NothingPublished, match="Nothing was published yet when"):
-        as_of(-1)
-    shutil.rmtree(target.releases / release_ids(target)[0])
-    with pytest.raises(NothingPublished, match="is no longer kept"):
-        as_of(1)
 
 
 def test_after_a_roll_back_a_day_is_answered_by_what_readers_saw(settings: Settings, released: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Any mart on any day since its first publication, from files whose cost follows what changed."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ from hogland_pipeline.contracts import MartContract
 from hogland_pipeline.overview import NothingPublished, QueryFailed
 from hogland_pipeline.publish import Publication
 from hogland_pipeline.publishing import roll_back_everywhere
+from hogland_pipeline.release_tables import sha256
 from hogland_pipeline.releases import PublicationFailed, Target, release_ids
 from hogland_pipeline.settings import Settings, load_settings
 from hogland_pipeline.timeline import read_index
@@ -101,6 +103,25 @@ def test_a_night_without_news_links_every_file_and_writes_none(nights: Nights) -
     nights.publish(values("(1, 3.5)"))
     assert before == {name: path.stat().st_ino for name, path in nights.files().items()}
     assert set(before) == {"current.parquet", "past-0001.parquet"}
+
+
+def test_a_mart_that_never_changed_costs_no_file_of_its_own(nights: Nights) -> None:
+    nights.publish(values("(1, 2.5)"))
+    first = nights.files("dim_municipality")
+    nights.publish(values("(1, 3.5)"))
+    assert list(first) == ["unchanged.parquet"]
+    parquet = first["unchanged.parquet"].parents[2] / "parquet" / "dim_municipality.parquet"
+    assert first["unchanged.parquet"].samefile(parquet)
+    assert nights.files("dim_municipality")["unchanged.parquet"].samefile(parquet)
+    assert nights.ask(0, "from dim_municipality") == nights.ask(1, "from dim_municipality")
+
+
+def test_a_digest_is_listed_for_every_link(nights: Nights) -> None:
+    for depth in (2.5, 3.5, 3.5):
+        folder = nights.publish(values(f"(1, {depth})")).folder
+        files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        assert {name: sha256(folder / name) for name in files} == {name: file["sha256"] for name, file in files.items()}
+        assert "timeline/daily_snow/" in " ".join(files)
 
 
 def test_a_release_does_not_touch_the_files_of_the_one_before(nights: Nights) -> None:
