@@ -134,13 +134,13 @@ final as (
         end as reason,
         case
             when vintage is null then concat(period, ' is left out of the vintage after ', vintage_before)
-            when comparison = 'same_period' then concat('vintage ', vintage, ' restates ', period)
-            when is_other_method
-                then concat(
-                    'vintage ', vintage, ' ends in ', period, ' instead of ', period_before, ', and ', method_version,
-                    ' took the place of ', method_version_before
+            else
+                concat(
+                    'vintage ', vintage,
+                    if(period = period_before, ' restates ', ' ends in '), period,
+                    if(period = period_before, '', concat(' instead of ', period_before)),
+                    if(is_other_method, concat(', and ', method_version, ' replaced ', method_version_before), '')
                 )
-            else concat('vintage ', vintage, ' ends in ', period, ' instead of ', period_before)
         end as explanation,
         restated_date,
         loaded_at
