@@ -17,7 +17,7 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain listen replay run test bench bench-night bench-publish dev superset check check-history format hooks lock clean
+.PHONY: help explain listen replay run test bench bench-night bench-marts bench-publish dev superset check check-history format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(MANIFEST) ## What a load costs, as a ratio to plain DuckDB in the same 
 
 bench-night: $(MANIFEST) ## What a night's batch costs over ever more history (needs ../shared/bench)
 	@$(PY) -m tests.bench.bench_night $(BENCH)
+
+bench-marts: $(INSTALLED) ## What dbt costs in a night over ever more history: BENCH="--history 100000000 --models 10"
+	@$(PY) -m tests.bench.bench_marts $(BENCH)
 
 bench-publish: $(INSTALLED) ## What publishing costs, as a ratio to a bare copy: BENCH="--rows 10000000"
 	@$(PY) -m tests.bench.bench_publish $(BENCH)

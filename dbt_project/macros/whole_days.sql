@@ -25,6 +25,7 @@
     {{ return([
         'int_sensor_reading__hourly', 'int_sensor_reading__daily', 'int_sensor_day__trace', 'int_sensor_day__flat',
         'int_sensor_day__landed', 'int_snow_hour__risen', 'int_road_day__judged',
+        'kpi_operations__daily_snow', 'kpi_operations__plough_event',
     ]) }}
 {%- endmacro %}
 
@@ -125,10 +126,21 @@
     timestamptz '{{ run_query(query).rows[0][0] }}'
 {%- endmacro %}
 
-{# Incremental strategy: the pending days go, whatever they held, and the rebuilt rows come in. #}
+{# Days that a model holds and should no longer: their feed is gone from the seeds, or the as-of date went back. #}
+{% macro vanished_days(days_from) -%}
+    select built.feed, built.local_date
+    from {{ ref('int_sensor_day__built') }} as built
+    anti join ({{ wanted_days(days_from) }}) as wanted
+        on built.feed = wanted.feed and built.local_date = wanted.local_date
+    where built.model = '{{ this.identifier }}'
+{%- endmacro %}
+
+{# Incremental strategy: the pending and vanished days go, whatever they held, and the rebuilt rows come in. #}
 {% macro get_incremental_replace_days_sql(arg_dict) -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    {%- for run in day_runs(pending_days(config.require('days_from'))) %}
+    {%- set days_from = config.require('days_from') -%}
+    {%- set pending = 'select feed, local_date from (' ~ pending_days(days_from) ~ ')' -%}
+    {%- for run in day_runs(pending ~ ' union all ' ~ vanished_days(days_from)) %}
     delete from {{ arg_dict['target_relation'] }} where {{ is_in_run(run, 'date', 'local_date') }};
     {%- endfor %}
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})

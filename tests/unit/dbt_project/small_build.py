@@ -173,7 +173,7 @@ class Build:
             connection.execute(f"set TimeZone = 'UTC'; attach '{self.warehouse}' as warehouse (read_only)")
             return connection.execute(sql).fetchall()
 
-    def dbt(self, *arguments: str) -> set[str]:
+    def dbt(self, *arguments: str, as_of: str = "2026-01-15") -> set[str]:
         """Run dbt and return the names of the nodes that failed; a warning is none, nor is a dashboard (no-op)."""
         project = str(self.folder / "dbt_project")
         environment = {"HOGLAND_BUILD_DB": str(self.marts), "HOGLAND_WAREHOUSE_DB": str(self.warehouse)}
@@ -183,7 +183,7 @@ class Build:
             outcome = dbtRunner().invoke(
                 [
                     *arguments,
-                    *("--project-dir", project, "--profiles-dir", project, "--vars", "as_of: '2026-01-15'"),
+                    *("--project-dir", project, "--profiles-dir", project, "--vars", f"as_of: '{as_of}'"),
                     *("--quiet", "--log-level-file", "none"),
                 ]
             )

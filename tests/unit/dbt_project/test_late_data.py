@@ -24,6 +24,8 @@ MARTS = (
     "main.kpi_operations__daily_frost_risk",
 )
 
+LOOKING_BACK = ("int_snow_hour__risen", "kpi_operations__daily_snow", "kpi_operations__plough_event")
+
 # A station of SMHI, its last day not yet checked, and an energy meter, hour by hour.
 OTHER_FEEDS = """
 insert into raw.sensor_reading
@@ -65,10 +67,10 @@ def fingerprints(build: Build) -> dict[tuple[str, str, str], tuple[str, int]]:
             " group by feed, local_date"
         )
         days |= {(table, feed, day): (digest, count) for feed, day, digest, count in rows}
-    # The rises of snow look back 24 hours: the days after a touched one are looked at too, which need not change them.
+    # New snow looks back a day: the days after a touched one are looked at too, which need not change them.
     built = build.query(
         "select model, feed, local_date::varchar, version, 1 from intermediate.int_sensor_day__built"
-        " where model != 'int_snow_hour__risen'"
+        f" where model not in {LOOKING_BACK}"
     )
     return days | {(f"built {model}", feed, day): (version, one) for model, feed, day, version, one in built}
 
@@ -127,6 +129,22 @@ def test_a_restated_meter_rebuilds_the_days_of_its_hours(build: Build) -> None:
         insert into ops.touched_day values (13, 'metry', '2026-01-10'), (13, 'metry', '2026-01-11')
     """
     assert changed(build, restated) == {("metry", "2026-01-10"), ("metry", "2026-01-11")}
+
+
+def test_days_that_are_no_longer_expected_leave_the_mart(build: Build) -> None:
+    """A sensor's feed is renamed in the seed and the as-of date goes back: nothing stays that should not."""
+    seed = build.seeds / "sensors.csv"
+    kept, marts = seed.read_text(encoding="utf-8"), build.marts.read_bytes()
+    seed.write_text(kept.replace("meter-1,metry,", "meter-1,not_read,"), encoding="utf-8")
+    assert not build.dbt("seed", "-s", "sensors")
+    assert not build.dbt("run", as_of="2026-01-13")
+    by_nights = build.query("from main.kpi_operations__daily_snow order by all")
+    assert not build.dbt("run", "--full-refresh", as_of="2026-01-13")
+    assert build.query("from main.kpi_operations__daily_snow order by all") == by_nights
+    assert build.query("select count(*) from main.kpi_operations__daily_snow where feed = 'metry'") == [(0,)]
+    assert build.query("select max(local_date)::varchar from main.kpi_operations__daily_snow") == [("2026-01-12",)]
+    seed.write_text(kept, encoding="utf-8")
+    build.marts.write_bytes(marts)
 
 
 def test_nothing_new_changes_no_day(build: Build) -> None:

@@ -11,6 +11,7 @@ from sensors_ingest.listener.segments import Message, NotStored, Segments
 from sensors_ingest.listener.webhook import Hook, webhook_app
 
 SECRET = "a-secret-that-is-long-enough"
+BEARER = ("authorization", f"Bearer {SECRET}")
 
 
 class SlowDisk:
@@ -25,11 +26,11 @@ class SlowDisk:
         return self.stored
 
 
-async def call(disk: SlowDisk, secret: str, body: bytes, answered: list[int]) -> None:
+async def call(disk: SlowDisk, header: tuple[str, str], body: bytes, answered: list[int]) -> None:
     """One POST, as an ASGI server hands it over; the status goes to ``answered`` when it is sent."""
     app = webhook_app({"chirp": Hook(cast("Segments", disk), SecretStr(SECRET))})
     scope = {"type": "http", "method": "POST", "path": "/chirp", "query_string": b"event=up", "scheme": "http"}
-    headers = [(b"authorization", f"Bearer {secret}".encode())]
+    headers = [(header[0].encode(), header[1].encode())]
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -45,7 +46,7 @@ async def call(disk: SlowDisk, secret: str, body: bytes, answered: list[int]) ->
 def test_the_answer_waits_for_the_disk(failure: NotStored | None, status: int) -> None:
     async def scenario() -> None:
         disk, answered = SlowDisk(), list[int]()
-        calling = asyncio.create_task(call(disk, SECRET, b"{}", answered))
+        calling = asyncio.create_task(call(disk, BEARER, b"{}", answered))
         while not disk.messages:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -60,11 +61,16 @@ def test_the_answer_waits_for_the_disk(failure: NotStored | None, status: int) -
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("secret", "body", "status"),
-    [(SECRET[:4], b"{}", 401), (SECRET + "x", b"{}", 401), ("", b"{}", 401), (SECRET, b"[" * 65, 400)],
-)
-def test_what_is_refused_is_not_stored(secret: str, body: bytes, status: int) -> None:
+@pytest.mark.parametrize("header", ["authorization", "x-webhook-secret"])
+@pytest.mark.parametrize("secret", [SECRET[:4], SECRET + "x", SECRET.upper(), "Bearer", ""])
+def test_a_secret_that_is_not_the_whole_one_stores_nothing(header: str, secret: str) -> None:
     disk, answered = SlowDisk(), list[int]()
-    asyncio.run(call(disk, secret, body, answered))
-    assert (answered, disk.messages) == ([status], [])
+    sent = f"Bearer {secret}" if header == "authorization" else secret
+    asyncio.run(call(disk, (header, sent), b"{}", answered))
+    assert (answered, disk.messages) == ([401], [])
+
+
+def test_deep_json_is_refused_and_not_stored() -> None:
+    disk, answered = SlowDisk(), list[int]()
+    asyncio.run(call(disk, BEARER, b"[" * 65, answered))
+    assert (answered, disk.messages) == ([400], [])

@@ -1,3 +1,6 @@
+-- A table: fct_kpi_value and kpi_lineage both read it, and it has a row for every sensor and day.
+{{ config(materialized='table') }}
+
 with daily_snow as (
     select * from {{ ref('kpi_operations__daily_snow') }}
 ),

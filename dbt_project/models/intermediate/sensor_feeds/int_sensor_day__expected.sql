@@ -1,21 +1,9 @@
 with sensors as (
-    select * from {{ ref('sensors') }}
-),
-
-sensor_kinds as (
-    select * from {{ ref('sensor_kinds') }}
-),
-
-mountings as (
-    select * from {{ ref('int_sensor_mounting__dated') }}
+    select * from {{ ref('int_sensor__started') }}
 ),
 
 feed_days as (
     select * from {{ ref('int_sensor_day__version') }}
-),
-
-daily as (
-    select * from {{ ref('int_sensor_reading__daily') }}
 ),
 
 today as (
@@ -23,71 +11,33 @@ today as (
     from feed_days
 ),
 
-feed_starts as (
-    select
-        feed,
-        min(local_date) as first_date
-    from feed_days
-    group by feed
-),
-
-mounting_starts as (
-    select
-        sensor_id,
-        min(valid_from_date) as first_date
-    from mountings
-    group by sensor_id
-),
-
-reading_starts as (
-    select
-        feed,
-        sensor_id,
-        min(local_date) as first_date
-    from daily
-    group by feed, sensor_id
-),
-
--- A sensor is expected from the day its feed was first read and it was up, or earlier if it did send.
-sensor_starts as (
-    select
-        sensors.*,
-        sensor_kinds.main_quantity,
-        least(
-            reading_starts.first_date,
-            greatest(feed_starts.first_date, mounting_starts.first_date)
-        ) as first_date
+days as (
+    select unnest(generate_series(min(sensors.first_date), today.as_of - 1, interval '1 day'))::date as local_date
     from sensors
-    inner join sensor_kinds on sensors.sensor_kind = sensor_kinds.sensor_kind
-    inner join feed_starts on sensors.feed = feed_starts.feed
-    left join mounting_starts on sensors.sensor_id = mounting_starts.sensor_id
-    left join reading_starts
-        on
-            sensors.feed = reading_starts.feed
-            and sensors.sensor_id = reading_starts.sensor_id
+    cross join today
+    group by today.as_of
 ),
 
-sensor_days as (
+-- A local day has 23, 24 or 25 hours.
+lasting as (
     select
-        sensor_starts.*,
-        unnest(generate_series(sensor_starts.first_date, today.as_of - 1, interval '1 day'))::date as local_date
-    from sensor_starts
-    cross join today
+        local_date,
+        date_diff(
+            'minute', {{ local_midnight('local_date') }}, {{ local_midnight('local_date + 1') }}
+        ) as day_minutes
+    from days
 ),
 
 final as (
     select
-        feed,
-        sensor_id,
-        municipality_code,
-        main_quantity,
-        local_date,
-        -- A local day has 23, 24 or 25 hours.
-        (
-            date_diff('minute', {{ local_midnight('local_date') }}, {{ local_midnight('local_date + 1') }})
-            // expected_interval_minutes
-        )::bigint as expected_readings
-    from sensor_days
+        sensors.feed,
+        sensors.sensor_id,
+        sensors.municipality_code,
+        sensors.main_quantity,
+        lasting.local_date,
+        (lasting.day_minutes // sensors.expected_interval_minutes)::bigint as expected_readings
+    from sensors
+    inner join lasting on sensors.first_date <= lasting.local_date
 )
 
 select * from final

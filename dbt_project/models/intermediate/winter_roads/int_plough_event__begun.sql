@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 -- One event after the other: each is the first hour whose snow fell since the event before, at least a pause later.
 -- Once nothing has risen for as long as either lasts, the event before decides nothing: spells of snow stand by
 -- themselves, and so few steps are taken however long the history is.

@@ -1,9 +1,16 @@
-with expected_days as (
+{{ whole_days('int_sensor_day__reported') }}
+
+with every_day as (
     select * from {{ ref('int_sensor_day__expected') }}
 ),
 
+-- The day before is read for what new snow lies on, and left out at the end.
+expected_days as (
+    select * from {{ pending_rows('every_day', 'date', 'local_date', days_before=1) }}
+),
+
 daily as (
-    select * from {{ ref('int_sensor_reading__daily') }}
+    select * from {{ pending_rows(ref('int_sensor_reading__daily'), 'date', 'local_date', days_before=1) }}
 ),
 
 measured as (
@@ -90,7 +97,7 @@ final as (
         expected_readings,
         least(100.0, 100.0 * valid_readings / expected_readings)::double as availability_pct,
         loaded_at
-    from risen
+    from {{ pending_rows('risen', 'date', 'local_date') }}
 )
 
 select * from final

@@ -1,9 +1,11 @@
+{{ whole_days('int_plough_day__decided') }}
+
 with events as (
-    select * from {{ ref('int_plough_event__begun') }}
+    select * from {{ pending_rows(ref('int_plough_event__begun'), 'date', 'local_date') }}
 ),
 
 hourly as (
-    select * from {{ ref('int_sensor_reading__hourly') }}
+    select * from {{ pending_rows(ref('int_sensor_reading__hourly'), 'date', 'local_date', days_before=2) }}
     where quantity = 'snow_depth' and value_mean is not null
 ),
 
