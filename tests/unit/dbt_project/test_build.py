@@ -144,6 +144,11 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return build
 
 
+def sorted_rows(build: Build) -> dict[str, list[str]]:
+    """Every mart in an order of its own: days that were built later stand later in those that follow the days."""
+    return {mart: sorted(map(repr, rows)) for mart, rows in build.content().items()}
+
+
 class TestSecondBuild:
     """Marks every stored row, changes one thing, builds again, and looks at which days lost the mark."""
 
@@ -211,6 +216,6 @@ class TestSecondBuild:
         assert build.query(lows) == [(-5.5,)]
         assert not build.dbt("build")
         assert build.query(lows) == [(-6.5,)]
-        by_days = build.content()
+        by_days = sorted_rows(build)
         assert not build.dbt("run", "--full-refresh")
-        assert build.content() == by_days
+        assert sorted_rows(build) == by_days

@@ -65,7 +65,7 @@ def late(load_id: int, chance: random.Random) -> str:
             f"feed = '{feed}' and sensor_id = '{sensor_id}' and observed_at >= {first}"
             f" and observed_at < {first} + to_hours({chance.randint(1, 60)})"
         )
-        # A load never takes rows away; the mended gate of a replay does not either. Moving a day's rows in value does.
+        # A load takes no reading away, it moves one at most; the mended gate of a replay does not either.
         change = chance.choice(
             [
                 f"update raw.sensor_reading set value = value - {chance.randint(-150, 150)} where {where}",

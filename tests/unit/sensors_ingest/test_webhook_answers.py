@@ -39,7 +39,8 @@ async def call(disk: SlowDisk, header: tuple[str, str], body: bytes, answered: l
         if event["type"] == "http.response.start":
             answered.append(event["status"])
 
-    await app(scope | {"headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}, receive, send)
+    async with asyncio.timeout(5):
+        await app(scope | {"headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}, receive, send)
 
 
 @pytest.mark.parametrize(("failure", "status"), [(None, 204), (NotStored("disk full"), 503)])
