@@ -59,6 +59,8 @@ def publish_build(
     # A mart whose source never came has no table yet; the others are published without it.
     built = built_tables(settings)
     marts = [str(node["name"]) for node in manifest.marts() if node["name"] in built]
+    if not marts:
+        raise PublicationFailed(f"no mart has been built in {settings.data_dir} yet: run 'hogland run' first")
     return publish(
         current_build(settings),
         target_of(settings),

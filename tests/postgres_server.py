@@ -5,7 +5,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,17 @@ class Server:
                 connection.execute(f"set role {role}")
             cursor = connection.execute(query)
             return cursor.fetchall() if cursor.description else []
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes so far; those that ended are counted with the one that started them."""
+        postmaster = psutil.Process(self.running.get_pid())
+        used = postmaster.cpu_times()
+        total = float(used.user + used.system + used.children_user + used.children_system)
+        for process in postmaster.children():
+            with suppress(psutil.NoSuchProcess):
+                used = process.cpu_times()
+                total += used.user + used.system
+        return total
 
     def require_password(self, role: str, password: str) -> None:
         self.ask(f"create role {role} login password '{password}'")

@@ -22,20 +22,18 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pyarrow as pa
-import pyarrow.parquet as pq
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from hogland_pipeline.publish_settings import PostgresSettings
+from hogland_pipeline.targets.postgres_copy import copy_parquet
 from hogland_pipeline.targets.postgres_structure import Structure, Table, column_definitions, name_of
 
 OLDEST_SERVER = 150000  # views that apply the reader's own row policies (security_invoker) came with PostgreSQL 15
 CONNECT_TIMEOUT_SECONDS = 10
 # Readers of a table whose columns change wait this long at most; deadlocks are looked for only after a second.
 LOCK_TIMEOUT_MILLISECONDS = 200
-ROWS_PER_BATCH = 65_536
 PUBLISHER_LOCK = 7_204_682_604_690_685  # any number, the same for every publisher of this project
 
 log = logging.getLogger(__name__)
@@ -194,7 +192,7 @@ class Preparation:
                 "CREATE TABLE {} ({}, release_number integer NOT NULL DEFAULT {} CHECK (release_number = {}))"
             ).format(place, column_definitions(table), sql.Literal(self.number), sql.Literal(self.number))
         )
-        loaded = self._copy(schema, name, parquet)
+        loaded = copy_parquet(self.target.conninfo(), schema, name, parquet)
         if loaded != table.row_count:
             raise self.target.failed(f"{table.name}: {table.row_count} rows published, {loaded} rows loaded")
         if table.key:
@@ -202,15 +200,6 @@ class Preparation:
             self.connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(place, key))
         self.connection.execute(sql.SQL("ANALYZE {}").format(place))
         self.tables[table.name] = table
-
-    def _copy(self, schema: str, table: str, parquet: Path) -> int:
-        """By ADBC, on a connection of its own: a stream of Arrow batches into a binary COPY. Returns the rows."""
-        from adbc_driver_postgresql import dbapi
-
-        with pq.ParquetFile(parquet) as file:
-            rows = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(ROWS_PER_BATCH))
-            with dbapi.connect(self.target.conninfo(), autocommit=True) as connection, connection.cursor() as cursor:
-                return int(cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema))
 
     def switch(self) -> float:
         """Show the release to readers: one transaction, tried again while readers hold what it must change.

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from filelock import FileLock
 from rich.console import Console
 
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from tests.postgres_server import Server, postgres_server
+
+schemas = (f"marts_{number}" for number in count())
 
 
 @dataclass(frozen=True)
@@ -155,3 +159,18 @@ def platform(first_night: Platform, tmp_path: Path) -> Platform:
     """A copy of the platform after its first night, to go on with."""
     shutil.copytree(first_night.root, tmp_path / "platform", symlinks=True)
     return Platform(tmp_path / "platform")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres_server() as running:
+        yield running
+
+
+@pytest.fixture
+def schema(server: Server) -> Iterator[str]:
+    """A schema of the test's own on the shared server."""
+    name = next(schemas)
+    yield name
+    for suffix in ("", "__releases", "__next"):
+        server.ask(f"drop schema if exists {name}{suffix} cascade")

@@ -1,12 +1,13 @@
 """Readers in other processes, while releases are swapped and publishers are killed."""
 
 import json
+import os
 import random
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,40 @@ def test_readers_see_whole_releases_in_order_through_many_swaps(tmp_path: Path, 
     assert held["reads"] > 1
     assert len(release_ids(Target(root))) == KEPT
     assert nights_in_timelines(root) == list(range(SWAPS + 1))
+
+
+def test_a_reader_that_holds_the_file_for_hours_is_unharmed_and_holds_up_nobody(tmp_path: Path, root: Path) -> None:
+    """Through more swaps than releases are kept: its file is unlinked, and lives on until it lets go."""
+    rows, kept, swaps = 1_000_000, 2, 5
+    first = publish_night(root, 0, rows=rows, keep=kept).folder
+    stop, report = tmp_path / "stop", tmp_path / "report.json"
+    with process("hold-result", root, stop, report) as reader:
+        for night in range(1, swaps + 1):
+            publish_night(root, night, keep=kept)
+            assert read_database(root) == read_folder(root) == night
+        assert not first.exists(), "the release was not retired: the reader proves nothing"
+        assert open_files(reader.pid, first) == {f"{first}/hogland.duckdb (deleted)"}
+        assert open_files(os.getpid(), root) == set(), "the publisher keeps files open"
+        stop.touch()
+        assert reader.wait(timeout=60) == 0
+
+    total = rows * (rows - 1) // 2
+    assert json.loads(report.read_text(encoding="utf-8")) == {
+        "nights": [0],
+        "sum": total,
+        "untouched": [0, total],
+        "after_closing": swaps,
+    }
+    assert len(release_ids(Target(root))) == kept
+
+
+def open_files(pid: int, folder: Path) -> set[str]:
+    """What a process has open under a folder, also files that have no name any more."""
+    links = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the descriptor of this very listing
+            links.add(str(descriptor.readlink()))
+    return {link for link in links if link.startswith(f"{folder}/")}
 
 
 def test_a_publisher_killed_at_random_moments_harms_no_reader(tmp_path: Path, root: Path) -> None:

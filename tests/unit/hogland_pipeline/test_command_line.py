@@ -65,6 +65,32 @@ def test_the_doctor_looks_at_dead_runs_of_an_instance_it_finds_itself(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["status"], "Nothing is published in {data}/published: run 'hogland run' first."),
+        (["query", "from dim_kpi"], "Nothing is published in {data}/published: run 'hogland run' first."),
+        (["search", "snö"], "Nothing is published in {data}/published: run 'hogland run' first."),
+        (["explain", "ghg_total", "0682", "2024"], "Nothing is published yet: run the night first (make run)."),
+        (["publish"], "no mart has been built in {data} yet: run 'hogland run' first"),
+        (["rollback"], "there is no earlier release in {data}/releases"),
+    ],
+    ids=lambda part: part[0] if isinstance(part, list) else "",
+)
+def test_before_the_first_night_a_command_says_what_to_do(tmp_path: Path, command: list[str], told: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "hogland_pipeline", *command],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "HOGLAND_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1:] == [told.format(data=tmp_path)]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
     ("typed", "offered"), [("hogland ro", ["rollback"]), ("hogland doctor --", ["--fix", "--help"]), ("hogland x", [])]
 )
 def test_a_shell_completes_commands_and_options(typed: str, offered: list[str]) -> None:

@@ -10,7 +10,7 @@ from hogland_pipeline.contracts import ContractError, MartContract, Promise, bro
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.release_tables import published_promises
 from hogland_pipeline.releases import PublicationFailed, Target
-from tests.unit.hogland_pipeline.test_publish import NIGHT, ask, build, release
+from tests.unit.hogland_pipeline.small_release import NIGHT, ask, build, release
 
 TODAY = date(2026, 2, 1)
 BEFORE = {"snow": Promise({"day": "DATE", "depth_cm": "DOUBLE"})}

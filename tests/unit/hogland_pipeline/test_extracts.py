@@ -20,7 +20,7 @@ from hogland_pipeline.release_tables import sha256
 from hogland_pipeline.releases import Target
 from hogland_pipeline.targets.catalog import write_catalog
 from hogland_pipeline.targets.extracts import write_extracts
-from tests.unit.hogland_pipeline.test_publish import build, release
+from tests.unit.hogland_pipeline.small_release import build, release
 
 SHAPES = Path(__file__).parent / "dcat_ap_se.shapes.ttl"
 CATALOG = CatalogSettings(

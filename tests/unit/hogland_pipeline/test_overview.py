@@ -11,7 +11,7 @@ from hogland_pipeline.overview import NothingPublished, QueryFailed, ask, print_
 from hogland_pipeline.publishing import release_before, roll_back_everywhere
 from hogland_pipeline.releases import PublicationFailed, Target, current_release
 from hogland_pipeline.settings import Settings, load_settings
-from tests.unit.hogland_pipeline.test_publish import NIGHT, build, release
+from tests.unit.hogland_pipeline.small_release import NIGHT, build, release
 
 
 @pytest.fixture
