@@ -122,7 +122,8 @@ def _write_docs(draft: Draft, settings: Settings, warehouse: Warehouse) -> list[
     # Read again: the build has added to it the SQL that it ran.
     manifest = Manifest.read(MANIFEST_PATH)
     license_url = settings.publish.catalog.license_url if settings.publish.catalog else CC_BY
-    return write_docs_sites(draft, manifest, current_build(settings), sources, license_url)
+    has_site = settings.publish.site is not None
+    return write_docs_sites(draft, manifest, current_build(settings), sources, license_url, has_site=has_site)
 
 
 def release_before(settings: Settings) -> str:

@@ -3,7 +3,8 @@ create table dim_municipality as
 from (values ('0682', 'Nässjö'), ('0686', 'Eksjö')) t(municipality_code, municipality_name);
 
 create table dim_kpi as
-select *, 'municipality/year' as grain, 'SMHI <database>' as source, 'climate-strategist' as owner,
+select *, row_number() over ()::integer as display_order, 'det räknas' as definition_sv,
+       'municipality/year' as grain, 'SMHI <database>' as source, 'climate-strategist' as owner,
        'm-v1' as method_version, 'yearly' as refresh_interval, 'none' as target_reason,
        'Hur mycket det är.' as explanation_sv, 'How much it is.' as explanation_en
 from (values

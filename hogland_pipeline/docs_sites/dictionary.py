@@ -19,13 +19,16 @@ UNITS = {
     "hours": "h",
     "kw": "kW",
     "kwh": "kWh",
+    "kwh_per_m2": "kWh/m²",
     "m": "m",
+    "mbit_per_s": "Mbit/s",
     "minutes": "min",
     "mm": "mm",
     "mwh": "MWh",
     "pct": "%",
     "share": "0–1",
     "t": "ton",
+    "t_per_year": "ton/år",
     "v": "V",
     "w": "W",
 }
@@ -71,14 +74,14 @@ class TableEntry:
     timeline: str
 
 
-def dictionary_page(draft: Draft, license_url: str) -> str:
-    """The page as HTML; links lead to dbt docs and the results of checks beside it."""
+def dictionary_page(draft: Draft, license_url: str, *, has_site: bool = False) -> str:
+    """The page as HTML; links lead to dbt docs, the results of checks and the KPI page beside it."""
     entries = [_entry(draft, table) for table in draft.tables]
     groups = [
         (name, *DOMAINS.get(name, (name, name)), [entry for entry in entries if entry.domain == name])
         for name in sorted({entry.domain for entry in entries}, key=lambda name: (name not in DOMAINS, name))
     ]
-    return render("dictionary.j2", draft=draft, groups=groups, license_url=license_url)
+    return render("dictionary.j2", draft=draft, groups=groups, license_url=license_url, has_site=has_site)
 
 
 def unit_of(column: str) -> str:

@@ -23,21 +23,30 @@ LAYERS = {"source": ("Källor", "Sources"), "mart": ("Tabeller", "Tables")}
 
 
 def write_docs_sites(
-    draft: Draft, manifest: Manifest, build_db: Path, sources: Sequence[AuditedTable], license_url: str
+    draft: Draft,
+    manifest: Manifest,
+    build_db: Path,
+    sources: Sequence[AuditedTable],
+    license_url: str,
+    *,
+    has_site: bool = False,
 ) -> list[str]:
-    """Write the sites; returns the names of the files, relative to the release. `sources` are what the gate found."""
+    """Write the sites; returns the names of the files, relative to the release.
+
+    `sources` are what the gate found; `has_site` says that the KPI page will stand above them.
+    """
     pages = {
         "dbt/index.html": dbt_docs_page(manifest, build_db, draft.published_at),
-        "dictionary/index.html": dictionary_page(draft, license_url),
-        **_checks_site(draft, sources),
+        "dictionary/index.html": dictionary_page(draft, license_url, has_site=has_site),
+        **_checks_site(draft, sources, has_site),
     }
     return [_write(draft, f"{DOCS_FOLDER}/{name}", page) for name, page in pages.items()]
 
 
-def _checks_site(draft: Draft, sources: Sequence[AuditedTable]) -> dict[str, str]:
+def _checks_site(draft: Draft, sources: Sequence[AuditedTable], has_site: bool) -> dict[str, str]:
     audited = [*sources, *_audited_marts(draft)]
     groups = [(*LAYERS[layer], [table for table in audited if table.layer == layer]) for layer in LAYERS]
-    index = render("checks_index.j2", groups=groups, published_at=draft.published_at)
+    index = render("checks_index.j2", groups=groups, published_at=draft.published_at, has_site=has_site)
     return {"checks/index.html": index} | {f"checks/{table.page}": page for table, page in audit_pages(audited)}
 
 

@@ -29,7 +29,8 @@ TABLE = "figure"
 # The chart is one image with one text; Vega would name each of its marks.
 ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 FIRST_TAG = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>')
-# Labels of axes, as they are drawn: a number with narrow spaces and a decimal comma, or a day and its month by number.
+# Labels of axes, as they are drawn: a number with narrow spaces and a decimal comma, a day and its month by
+# number, or per cent.
 NUMBERS: dict[str, Any] = {
     "decimal": ",",
     "thousands": NARROW_SPACE,
@@ -37,7 +38,7 @@ NUMBERS: dict[str, Any] = {
     "currency": ["", ""],
     "minus": MINUS,
 }
-LABEL = re.compile(rf">(?:(?P<number>{MINUS}?[\d{NARROW_SPACE},]+)|(?P<day>\d+)/(?P<month>\d+))</text>")
+LABEL = re.compile(rf">(?:(?P<number>{MINUS}?[\d{NARROW_SPACE},]+)|(?P<day>\d+)/(?P<month>\d+)|(?P<share>\d+)%)</text>")
 
 
 class Drawing:
@@ -66,6 +67,8 @@ class Drawing:
 def _label(label: re.Match[str], words: Words) -> str:
     if label["day"]:
         return words.date(date(2000, int(label["month"]), int(label["day"])), short=True).removesuffix(" 2000")
+    if label["share"]:
+        return label["share"] + str(words.texts["percent"])
     # A year is no number with thousands, and has none.
     return words.separated(label["number"])
 
@@ -94,8 +97,8 @@ def _specification(kind: str) -> dict[str, Any]:
             title=None,
             tickSize=4,
         ),
-        axisX=alt.AxisConfig(grid=False),
-        axisY=alt.AxisConfig(domain=False, ticks=False),
+        axisX=alt.AxisConfig(grid=False, labelFlush=False),
+        axisY=alt.AxisConfig(domain=False, ticks=False, labelPadding=8),
     )
     return dict(chart.to_dict())
 
@@ -170,7 +173,7 @@ def _depth() -> Chart:
 
 def _answers() -> Chart:
     """Share of each answer, per cent: ``answer``, ``place``, ``share``, its bounds ``low`` and ``high``, ``hidden``."""
-    base = alt.Chart(alt.NamedData(TABLE), width=280, height=alt.Step(28)).encode(
+    base = alt.Chart(alt.NamedData(TABLE), width=320, height=alt.Step(28)).encode(
         y=alt.Y(
             "answer:N",
             sort=alt.EncodingSortField("place"),
@@ -178,7 +181,7 @@ def _answers() -> Chart:
         )
     )
     x: dict[str, Any] = {
-        "axis": alt.Axis(values=[0, 50, 100], grid=True),
+        "axis": alt.Axis(values=[0, 50, 100], grid=True, labelExpr="datum.value + '%'"),
         "scale": alt.Scale(domain=[0, 100]),
     }
     return alt.layer(

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 # Name of the answer: the marts that it reads, and the query.
 QUERIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "municipalities": (("dim_municipality",), "FROM dim_municipality ORDER BY municipality_name"),
-    "kpis": (("dim_kpi",), "FROM dim_kpi ORDER BY domain, name_sv"),
+    "kpis": (("dim_kpi",), "FROM dim_kpi ORDER BY domain, display_order, name_sv"),
     "values": (
         ("fct_kpi_value", "dim_kpi"),
         # One method an indicator, the registry's own where it has values: a series of two would show a step. At most

@@ -42,19 +42,21 @@ def _connections(conninfo: str, rows: int, closing: ExitStack) -> Iterator[Conne
     """As many as the rows are worth, and as the server gives: a role may be allowed few."""
     from adbc_driver_postgresql import dbapi
 
-    yield closing.enter_context(dbapi.connect(conninfo, autocommit=True))
-    if rows < ROWS_WORTH_STREAMS:
-        return
-    for _ in range(1, STREAMS):
+    first = closing.enter_context(dbapi.connect(conninfo))
+    yield first
+    for _ in range(1, STREAMS if rows >= ROWS_WORTH_STREAMS else 1):
         try:
-            yield closing.enter_context(dbapi.connect(conninfo, autocommit=True))
+            yield closing.enter_context(first.adbc_clone())
         except dbapi.OperationalError:
             return
 
 
 def _copy_share(connections: list[Connection], schema: str, table: str, parquet: Path, share: int) -> int:
-    with pq.ParquetFile(parquet) as file, connections[share].cursor() as cursor:
+    connection = connections[share]
+    with pq.ParquetFile(parquet) as file, connection.cursor() as cursor:
         row_groups = range(share, file.num_row_groups, len(connections))
         batches = file.iter_batches(ROWS_PER_BATCH, row_groups=row_groups, use_threads=False)
         rows = pa.RecordBatchReader.from_batches(file.schema_arrow, batches)
-        return int(cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema))
+        taken = int(cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema))
+    connection.commit()
+    return taken

@@ -52,6 +52,7 @@ def found(name: str, **changes: Any) -> CheckResult:
         ("answer_share_lower_bound", "0–1"),
         ("heating_degree_days", "°C·d"),
         ("air_temperature_low_degc", "°C"),
+        ("slope_t_per_year", "ton/år"),
         ("n_respondents", ""),
         ("value", ""),
     ],
@@ -64,12 +65,14 @@ def test_the_dictionary_is_swedish_first_and_names_key_unit_owner_and_licence(tm
     contract = MartContract("daily_snow", owner="street-lead", domain="operations", key=("local_date",))
     page = dictionary_page(draft(tmp_path, daily_snow=contract), "https://licence.example")
     assert page.index("Snö per dygn.") < page.index("Snow by day.")
-    assert "<code>local_date</code> 🔑" in page
+    assert '<code>local_date</code> <abbr title="del av nyckeln / part of the key">nyckel</abbr>' in page
     assert "<td>cm</td>" in page
     assert "street-lead" in page
     assert 'href="https://licence.example"' in page
     assert "../dbt/index.html#!/model/model.hogland.daily_snow" in page
     assert "Högsta &lt;djup&gt;." in page
+    assert "../../index.html" not in page
+    assert '<a href="../../index.html">Nyckeltalen</a>' in dictionary_page(draft(tmp_path), "", has_site=True)
 
 
 @pytest.mark.parametrize(

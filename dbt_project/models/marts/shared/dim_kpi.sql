@@ -28,11 +28,13 @@ final as (
         texts.explanation_sv,
         texts.explanation_en,
         definitions.definition,
+        texts.definition_sv,
         definitions.unit,
         definitions.grain,
         definitions.source,
         definitions.direction,
         definitions.domain,
+        texts.display_order,
         definitions.owner,
         definitions.method_version,
         definitions.refresh_interval,
@@ -57,4 +59,4 @@ final as (
 )
 
 select * from final
-order by domain, kpi_id
+order by domain, display_order

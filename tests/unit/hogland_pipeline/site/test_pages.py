@@ -107,13 +107,24 @@ def test_the_quality_page_shows_sources_checks_and_quarantine(site: Path) -> Non
 def test_definitions_show_formula_owner_and_lineage(site: Path) -> None:
     found = Document((site / "definitioner.html").read_text(encoding="utf-8")).css_first("#ghg_total")
     shown = re.sub(r"\s+", " ", found.text(separator=" "))
+    english = Document((site / "en" / "definitioner.html").read_text(encoding="utf-8")).css_first("#ghg_total .formula")
+    assert english.text() == "a + b"
     for expected in (
-        "a + b",
+        "det räknas",
         "Klimatstrateg",
         "Nationella emissionsdatabasen: 4 rader (källfiler: 1) i raw.indicator_value",
         "int_kpi_value__climate",
     ):
         assert expected in shown
+
+
+@pytest.mark.parametrize("file", ["index.html", "omrade-klimat.html", "definitioner.html"])
+def test_the_most_important_indicators_stand_first(site: Path, file: str) -> None:
+    html = (site / file).read_text(encoding="utf-8")
+    main = html[html.index('aria-labelledby="all"') if file == "index.html" else html.index("<main") :]
+    names = ("Utsläpp i allt", "Utsläpp per invånare", "Trend mot Carbon Law", "Nollpunkt")
+    places = [main.index(f">{name}</a>") for name in names]
+    assert places == sorted(places)
 
 
 def test_values_of_the_data_are_text_and_never_markup(site: Path) -> None:
