@@ -60,6 +60,17 @@ def test_dbt_docs_show_a_mart_with_its_columns_and_rows(
     assert complaints == []
 
 
+def test_dbt_docs_begin_with_what_the_project_is_and_lead_on_to_the_kpi_page(
+    first_night: Platform, page: Page, complaints: list[str]
+) -> None:
+    page.goto(f"{docs(first_night)}/dbt/index.html")
+    page.get_by_text("Where to begin.").wait_for()
+    page.click("text=data dictionary")
+    page.click("text=Nyckeltalen")
+    assert page.inner_text("h1") == "Läget på Höglandet"
+    assert complaints == []
+
+
 def test_data_docs_lead_from_the_index_to_a_table(first_night: Platform, page: Page, complaints: list[str]) -> None:
     page.goto(f"{docs(first_night)}/checks/index.html")
     page.click("text=fct_kpi_value")
