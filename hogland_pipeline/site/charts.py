@@ -119,7 +119,7 @@ def _spark() -> Chart:
 def _lines() -> Chart:
     """A line an area by year, with points."""
     lines = alt.Chart(alt.NamedData(TABLE), width=380, height=170).encode(
-        x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=4), scale=alt.Scale(nice=False, zero=False)),
+        x=alt.X("x:Q", axis=_years(4), scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("y:Q", axis=alt.Axis(tickCount=4, format=",~f"), scale=alt.Scale(zero=False)),
         color=_series_colour(),
     )
@@ -132,7 +132,7 @@ def _lines() -> Chart:
 def _path() -> Chart:
     """Emissions, the straight path to a target and the trend; ``line`` is observed, path or trend."""
     base = alt.Chart(alt.NamedData(TABLE), width=400, height=220).encode(
-        x=alt.X("x:Q", axis=alt.Axis(format="d", tickCount=6), scale=alt.Scale(nice=False, zero=False)),
+        x=alt.X("x:Q", axis=_years(6), scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("y:Q", axis=alt.Axis(tickCount=5, format=",~f"), scale=alt.Scale(zero=True)),
     )
     styles: dict[str, dict[str, Any]] = {
@@ -190,6 +190,16 @@ def _answers() -> Chart:
         base.mark_tick(thickness=2, size=8, color="currentColor").encode(x=alt.X("low:Q", **x)),
         base.mark_tick(thickness=2, size=8, color="currentColor").encode(x=alt.X("high:Q", **x)),
         base.mark_text(align="left", dx=4, color="currentColor").encode(x=alt.datum(0), text="hidden:N"),
+    )
+
+
+def _years(count: int) -> alt.Axis:
+    """About so many ticks, each a whole year: between few years Vega puts halves, which would tell a year twice."""
+    whole = "datum.value % 1 === 0"
+    return alt.Axis(
+        tickCount=count,
+        labelExpr=f"{whole} ? format(datum.value, 'd') : ''",
+        tickOpacity={"condition": {"test": whole, "value": 1}, "value": 0},
     )
 
 

@@ -42,6 +42,20 @@ def test_axes_are_in_the_language_of_the_page() -> None:
     assert "10\u00a0May" in labels(draw("band", days), ENGLISH)
 
 
+@pytest.mark.parametrize("kind", ["lines", "path"])
+@pytest.mark.parametrize("last", range(2016, 2026))
+def test_a_year_is_told_once_however_few_there_are(kind: str, last: int) -> None:
+    points = [{**YEARS[0], "x": year, "y": 10.0} for year in range(2015, last + 1)]
+    years = [label for label in labels(draw(kind, points), SWEDISH) if len(label) == 4 and label.startswith("20")]
+    assert len(years) >= 2
+    assert len(set(years)) == len(years)
+
+
+def test_shares_are_per_cent_as_the_language_writes_it() -> None:
+    assert "50\u00a0%" in labels(draw("answers", ANSWERS), SWEDISH)
+    assert "50%" in labels(draw("answers", ANSWERS), ENGLISH)
+
+
 def test_what_stands_in_the_data_is_escaped() -> None:
     assert "&lt;Ja&gt;" in labels(draw("answers", ANSWERS), SWEDISH)
 
