@@ -4,6 +4,7 @@ Superset itself is too heavy for this: `make superset SUPERSET=--check` runs it 
 """
 
 import copy
+import csv
 import json
 import re
 import zipfile
@@ -232,6 +233,21 @@ def record_columns() -> dict[str, str]:
 
 def spoil_database(bundle: dict[str, Any]) -> None:
     bundle["datasets/Hogland/fct_kpi_value.yaml"]["database_uuid"] = "gone"
+
+
+def test_a_chart_of_an_indicator_shows_the_method_of_the_registry_and_no_other(bundle: Bundle) -> None:
+    """Values of two methods stand beside each other in `fct_kpi_value`; their maximum would be a figure of neither."""
+    with (PROJECT_ROOT / "dbt_project" / "seeds" / "kpi_definitions.csv").open(encoding="utf-8", newline="") as seed:
+        methods = {row["kpi_id"]: row["method_version"] for row in csv.DictReader(seed)}
+    filters = [
+        {wanted.get("subject"): wanted.get("comparator") for wanted in chart["params"]["adhoc_filters"]}
+        for name, chart in bundle.items()
+        if name.startswith("charts/") and chart["dataset_uuid"] == dataset_uuid("fct_kpi_value")
+    ]
+    of_one = [wanted for wanted in filters if "kpi_id" in wanted]
+    assert len(of_one) >= 2
+    for wanted in of_one:
+        assert wanted.get("method_version") == methods[wanted["kpi_id"]], wanted["kpi_id"]
 
 
 def spoil_dataset(bundle: dict[str, Any]) -> None:
