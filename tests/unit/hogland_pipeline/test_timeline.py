@@ -20,7 +20,7 @@ from hogland_pipeline.release_tables import sha256
 from hogland_pipeline.releases import PublicationFailed, Target, release_ids
 from hogland_pipeline.settings import Settings, load_settings
 from hogland_pipeline.timeline import read_index
-from tests.unit.hogland_pipeline.test_publish import NIGHT, build, release
+from tests.unit.hogland_pipeline.small_release import NIGHT, build, release
 
 START = NIGHT.date()
 SNOW = "select * from (values {}) as t(day, depth_cm)"
