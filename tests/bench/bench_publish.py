@@ -155,7 +155,9 @@ def our_timeline(copied: Candidate) -> tuple[Path, int]:
     extend_timelines(copied.folder, copied.tables, contracts(), datetime.now(UTC), [copied.before])
     files = {path.name: path for path in (copied.folder / "timeline" / MART).iterdir()}
     past = files.get("past-0001.parquet")
-    return past or files["current.parquet"], pq.read_metadata(past).num_rows if past else 0
+    return past or files.get("current.parquet") or files["unchanged.parquet"], pq.read_metadata(
+        past
+    ).num_rows if past else 0
 
 
 def contracts() -> dict[str, MartContract]:

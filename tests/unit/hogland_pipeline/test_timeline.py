@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -217,7 +218,7 @@ def test_before_the_first_publication_there_is_nothing(nights: Nights) -> None:
 def test_after_a_roll_back_a_day_is_answered_by_what_readers_saw(nights: Nights) -> None:
     first = nights.publish(values("(1, 2.5)")).release_id
     nights.publish(values("(1, 3.5)"))
-    today = datetime.now(UTC).date()
+    today = datetime.now(ZoneInfo(nights.settings.timezone)).date()  # which is another one for an hour or two
     roll_back_everywhere(nights.settings, first)
     assert ask_as_of(nights.settings, "select * from daily_snow", today).rows == [(1, 2.5)]
     assert nights.ask(1) == [(1, 3.5)]
