@@ -154,10 +154,9 @@ def our_timeline(copied: Candidate) -> tuple[Path, int]:
     """What a publication does for the timelines, and nothing else of it."""
     extend_timelines(copied.folder, copied.tables, contracts(), datetime.now(UTC), [copied.before])
     files = {path.name: path for path in (copied.folder / "timeline" / MART).iterdir()}
+    written = files.get("current.parquet") or files["unchanged.parquet"]
     past = files.get("past-0001.parquet")
-    return past or files.get("current.parquet") or files["unchanged.parquet"], pq.read_metadata(
-        past
-    ).num_rows if past else 0
+    return past or written, pq.read_metadata(past).num_rows if past else 0
 
 
 def contracts() -> dict[str, MartContract]:
