@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from hogland_pipeline.history import release_at
+from hogland_pipeline.history import release_at, releases_before
 from hogland_pipeline.overview import SAFE, Answer, NothingPublished, QueryFailed
 from hogland_pipeline.publishing import target_of
-from hogland_pipeline.releases import Target, published_at, releases_before
+from hogland_pipeline.releases import Target, published_at
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.timeline import (
     TIMELINE_FOLDER,
@@ -98,7 +99,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str, absent: Mapping[s
         columns = [column[0] for column in cursor.description or []]
         return Answer(columns, cursor.fetchall() if columns else [])
     except duckdb.Error as error:
-        reasons = [f"{mart}: {reason}" for mart, reason in absent.items() if mart in query]
+        asked = set(re.findall(r"\w+", query.lower()))
+        reasons = [f"{mart}: {reason}" for mart, reason in absent.items() if mart in asked]
         raise QueryFailed("; ".join(reasons) or _one_line(error)) from None
 
 

@@ -8,10 +8,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hogland_pipeline.publication_record import TargetState
-from hogland_pipeline.releases import Target
+from hogland_pipeline.releases import Target, id_prefix, release_ids
 
 HISTORY_NAME = "history.jsonl"
 
@@ -55,6 +56,20 @@ def release_at(target: Target, moment: datetime) -> str | None:
     """The release that readers saw at ``moment``, whether it is kept or not; None before the first publication."""
     seen = [event.release_id for event in events(target) if event.at <= moment]
     return seen[-1] if seen else None
+
+
+def releases_before(target: Target, moment: datetime) -> list[Path]:
+    """The complete releases from before the moment, current or not, the one that was made last first.
+
+    Made is what the record says, as a clock may have run ahead: such a release does not count until its time has come,
+    and then it still is older than those made since. One that a kill kept off the record comes after the id before its.
+    """
+    recorded = {event.release_id: place for place, event in enumerate(events(target)) if event.event == "published"}
+    made: list[tuple[int, str]] = []
+    for name in release_ids(target):
+        if name < id_prefix(moment):
+            made.append((recorded.get(name, made[-1][0] if made else -1), name))
+    return [target.releases / name for _, name in sorted(made, reverse=True)]
 
 
 def _event(line: str) -> Event | None:

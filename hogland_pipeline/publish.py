@@ -25,7 +25,7 @@ import duckdb
 
 from expectations.runner import CheckResult
 from hogland_pipeline.contracts import MartContract, Promise, broken_promises
-from hogland_pipeline.history import Event, remember
+from hogland_pipeline.history import Event, releases_before, remember
 from hogland_pipeline.publication_record import RECORD_NAMES, PublishedMart, SourceState, TargetState, record_tables
 from hogland_pipeline.release_tables import (
     Draft,
@@ -47,7 +47,6 @@ from hogland_pipeline.releases import (
     candidate_release,
     new_release_id,
     only_publisher,
-    releases_before,
     switch_over,
 )
 from hogland_pipeline.targets.postgres import PostgresTarget

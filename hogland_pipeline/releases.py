@@ -76,15 +76,6 @@ def current_release(target: Target) -> str | None:
     return target.published.readlink().name if target.published.is_symlink() else None
 
 
-def releases_before(target: Target, moment: datetime) -> list[Path]:
-    """The complete releases from before the moment, current or not, newest first.
-
-    One from a clock that ran ahead does not count until its time has come.
-    """
-    limit = f"{moment.astimezone(UTC):{ID_TIME}}"
-    return [target.releases / name for name in reversed(release_ids(target)) if name < limit]
-
-
 def published_at(release_id: str) -> datetime:
     """When a release was published, which its id begins with."""
     return datetime.strptime(release_id.partition("-")[0], ID_TIME).replace(tzinfo=UTC)
@@ -93,7 +84,12 @@ def published_at(release_id: str) -> datetime:
 def new_release_id(published_at: datetime, run_id: str) -> str:
     """Ids sort by time: `20260201T010000000000Z-` and the start of the run id."""
     run = re.sub(r"[^A-Za-z0-9]+", "", run_id)[:8] or "run"
-    return f"{published_at.astimezone(UTC):{ID_TIME}}-{run}"
+    return f"{id_prefix(published_at)}-{run}"
+
+
+def id_prefix(published_at: datetime) -> str:
+    """What the id of a release of that moment begins with; ids of earlier ones sort before it."""
+    return f"{published_at.astimezone(UTC):{ID_TIME}}"
 
 
 def roll_back(target: Target, release_id: str) -> None:

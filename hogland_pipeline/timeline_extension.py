@@ -130,7 +130,8 @@ class _Extender:
             try:
                 self._bring_up_to_date(table, form, rows)
             except duckdb.Error:
-                if not (unreadable := self._unreadable(table.name)):
+                files = sorted((self.folder / table.name).glob("*.parquet"))
+                if not (unreadable := next(filter(None, map(self._unreadable, files)), None)):
                     raise
                 form = None
                 self._set_aside(table.name, unreadable)
@@ -141,17 +142,34 @@ class _Extender:
         self.forms[table.name] = Form(table.name, begun, columns, rows, table.fingerprint)
 
     def _take_files(self, before: Path, name: str, rows: str) -> None:
-        """By link where the condition on rows is what it was; else only the rows that may be kept."""
-        folder = self.folder / name
+        """By link where all of a file's rows may be kept, else those rows alone.
+
+        What may be kept can change with what the condition asks of another mart. Where that cannot be told, the files
+        stay if the condition has let them in before, and leave if it is a new one.
+        """
+        folder, form = self.folder / name, self.forms[name]
         folder.mkdir()
-        if self.forms[name].rows == rows:
-            for path in before.glob("*.parquet"):
+        for path in sorted(before.glob("*.parquet")):
+            try:
+                self._take_file(path, folder / path.name, rows)
+            except duckdb.Error:
+                if not (unreadable := self._unreadable(path, rows)):
+                    raise
+                if form.rows != rows:
+                    shutil.rmtree(folder)
+                    del self.forms[name]
+                    self.failures.append(f"{name} leaves: which of its rows may be kept cannot be told ({unreadable})")
+                    return
                 _link(path, folder / path.name)
-            return
-        for path in before.glob("*.parquet"):
-            self._write(f"FROM {_parquet(path)} WHERE {rows}", folder / path.name)
-        # Rows that may be kept from now on are found by comparing.
-        self.forms[name] = replace(self.forms[name], rows=rows, fingerprint="")
+        if form.rows != rows:
+            # Rows that may be kept from now on are found by comparing.
+            self.forms[name] = replace(form, rows=rows, fingerprint="")
+
+    def _take_file(self, path: Path, target: Path, rows: str) -> None:
+        if rows == ALL_ROWS or not self._count(f"FROM {_parquet(path)} SELECT count(*) WHERE ({rows}) IS NOT TRUE"):
+            _link(path, target)
+        else:
+            self._write(f"FROM {_parquet(path)} WHERE {rows}", target)
 
     def _begin(self, table: WrittenTable, rows: str) -> None:
         folder = self.folder / table.name
@@ -196,8 +214,7 @@ class _Extender:
             f"CREATE OR REPLACE TEMP TABLE difference AS FROM ({' UNION ALL '.join(sides)})"
             " SELECT row_hash, sum(side)::BIGINT AS gained GROUP BY row_hash HAVING sum(side) <> 0"
         )
-        [(differing,)] = self.connection.execute("FROM difference SELECT count(*)").fetchall()
-        return bool(differing)
+        return bool(self._count("FROM difference SELECT count(*)"))
 
     def _sort_out(self, shown: str, held: str, names: str) -> None:
         """The tables ``touched`` (rows held too often, and which of them leave) and ``arriving``.
@@ -217,8 +234,7 @@ class _Extender:
 
     def _write_past(self, mart: str, names: str) -> None:
         """Rows that leave go to the last file of past rows, or to a new one where that is full."""
-        [(leaving,)] = self.connection.execute("FROM touched SELECT count(*) WHERE is_leaving").fetchall()
-        if not leaving:
+        if not self._count("FROM touched SELECT count(*) WHERE is_leaving"):
             return
         rows = (
             f"FROM touched SELECT {names}, {PUBLISHED_FROM}, {timestamp(self.at)} AS {PUBLISHED_UNTIL} WHERE is_leaving"
@@ -230,7 +246,9 @@ class _Extender:
             self._write(rows, self.folder / mart / f"past-{len(segments) + 1:04}.parquet")
 
     def _row_count(self, path: Path) -> int:
-        query = f"FROM parquet_file_metadata({literal(path)}) SELECT num_rows"
+        return self._count(f"FROM parquet_file_metadata({literal(path)}) SELECT num_rows")
+
+    def _count(self, query: str) -> int:
         [(rows,)] = self.connection.execute(query).fetchall()
         return int(rows)
 
@@ -247,13 +265,14 @@ class _Extender:
     def _arriving(self, names: str) -> str:
         return f"SELECT {names}, {timestamp(self.at)} AS {PUBLISHED_FROM}, NULL::TIMESTAMPTZ AS {PUBLISHED_UNTIL}"
 
-    def _unreadable(self, mart: str) -> str | None:
-        """The first file of a mart's timeline that cannot be read to its end, and why."""
-        for path in sorted((self.folder / mart).glob("*.parquet")):
-            try:
-                self.connection.execute(f"FROM {_parquet(path)} SELECT sum(hash(COLUMNS(*)) % 2)").fetchall()
-            except duckdb.Error as error:
-                return f"{TIMELINE_FOLDER}/{mart}/{path.name} cannot be read ({str(error).partition(chr(10))[0]})"
+    def _unreadable(self, path: Path, rows: str = ALL_ROWS) -> str | None:
+        """Why a file cannot be read to its end, or not with this condition; None where it can."""
+        try:
+            self.connection.execute(f"FROM {_parquet(path)} SELECT sum(hash(COLUMNS(*)) % 2) WHERE {rows}").fetchall()
+        except duckdb.Error as error:
+            return (
+                f"{TIMELINE_FOLDER}/{path.parent.name}/{path.name} cannot be read ({str(error).partition(chr(10))[0]})"
+            )
         return None
 
     def _set_aside(self, mart: str, reason: str) -> None:

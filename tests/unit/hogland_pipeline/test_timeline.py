@@ -218,8 +218,8 @@ def test_before_the_first_publication_there_is_nothing(nights: Nights) -> None:
 def test_after_a_roll_back_a_day_is_answered_by_what_readers_saw(nights: Nights) -> None:
     first = nights.publish(values("(1, 2.5)")).release_id
     nights.publish(values("(1, 3.5)"))
-    today = datetime.now(ZoneInfo(nights.settings.timezone)).date()  # which is another one for an hour or two
     roll_back_everywhere(nights.settings, first)
+    today = datetime.now(ZoneInfo(nights.settings.timezone)).date()
     assert ask_as_of(nights.settings, "select * from daily_snow", today).rows == [(1, 2.5)]
     assert nights.ask(1) == [(1, 3.5)]
     nights.publish(values("(1, 2.5)"))
@@ -377,3 +377,53 @@ def test_a_date_is_local(nights: Nights) -> None:
     release(build(nights.folder, daily_snow=values("(1, 3.5)")), nights.target, at=late + timedelta(minutes=1))
     assert ask_as_of(nights.settings, "select * from daily_snow", date(2026, 2, 1)).rows == [(1, 2.5)]
     assert ask_as_of(nights.settings, "select * from daily_snow", date(2026, 2, 2)).rows == [(1, 3.5)]
+
+
+def test_a_clock_that_ran_ahead_costs_no_other_release_when_its_time_has_come(nights: Nights) -> None:
+    nights.publish(values("(1, 2.5)"))
+    ahead = build(nights.folder, daily_snow=values("(9, 9.5)"))
+    release(ahead, nights.target, at=NIGHT + timedelta(1.5))
+    nights.publish(values("(1, 3.5)"))
+    assert nights.ask(1) == [(1, 3.5)]
+    nights.publish(values("(1, 4.5)"))
+    assert [nights.ask(night) for night in range(3)] == [[(1, 2.5)], [(1, 3.5)], [(1, 4.5)]]
+
+
+def test_rows_leave_the_past_too_when_another_mart_says_so(nights: Nights) -> None:
+    rows = "day not in (select code from dim_municipality)"
+    contracts = {"daily_snow": MartContract("daily_snow", timeline_rows=rows)}
+    free, taken = ({"tables": {"dim_municipality": f"select {code} as code"}} for code in (0, 1))
+    nights.publish(values("(1, 2.5)", "(2, 2.5)"), contracts, **free)
+    nights.publish(values("(1, 3.5)", "(2, 3.5)"), contracts, **free)
+    assert nights.ask(0) == [(1, 2.5), (2, 2.5)]
+    nights.publish(values("(1, 3.5)", "(2, 3.5)"), contracts, **taken)
+    assert [nights.ask(night) for night in range(3)] == [[(2, 2.5)], [(2, 3.5)], [(2, 3.5)]]
+
+
+def test_an_earlier_form_that_the_condition_on_rows_does_not_fit_leaves(nights: Nights) -> None:
+    nights.publish("select 0 as day_before, 1.5 as depth_cm")
+    nights.publish(values("(1, 2.5)", "(2, 2.5)"), may_break_contracts=True)
+    [failure] = nights.publish(values("(1, 2.5)", "(2, 2.5)"), PARTLY).failures
+    assert "daily_snow.until-20260202T010000000000Z leaves: which of its rows may be kept cannot be told" in failure
+    assert [nights.ask(night) for night in (1, 2)] == [[(2, 2.5)]] * 2
+    with pytest.raises(QueryFailed, match="daily_snow: it was not published then"):
+        nights.ask(0)
+    assert nights.publish(values("(2, 3.5)"), PARTLY).failures == []
+
+
+def test_a_file_that_cannot_be_read_leaves_when_not_all_of_its_rows_may_be_kept(nights: Nights) -> None:
+    nights.publish(values("(1, 2.5)", "(2, 2.5)"))
+    nights.publish(values("(1, 3.5)", "(2, 3.5)"))
+    nights.files()["past-0001.parquet"].write_bytes(b"PAR1 this is none PAR1")
+    [failure] = nights.publish(values("(2, 4.5)"), PARTLY).failures
+    assert "daily_snow leaves: which of its rows may be kept cannot be told" in failure
+    assert "past-0001.parquet" not in nights.files()
+    assert nights.ask(2) == [(2, 4.5)]
+
+
+def test_what_is_wrong_with_a_question_is_not_hidden_by_a_mart_whose_name_begins_alike(nights: Nights) -> None:
+    not_daily = {"daily": MartContract("daily", timeline_rows=None)}
+    marts = {"tables": {"daily": "select 1 as day"}, "marts": ["daily", "daily_snow", "dim_municipality"]}
+    nights.publish(values("(1, 2.5)"), not_daily, **marts)
+    with pytest.raises(QueryFailed, match="no_such_column"):
+        nights.ask(0, "select no_such_column from daily_snow")
