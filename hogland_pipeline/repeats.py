@@ -5,7 +5,7 @@ A network server tells an uplink once more when another gateway heard it too, or
 telling has the key of the uplink, but gateways have clocks of their own, and a second between two tellings would make
 two readings of one measurement. Which telling comes first, and in which load, is chance; the earliest time is not. So a
 batch takes the time that raw has for its uplinks, and raw takes that of the batch where it is earlier: those rows are
-taken out and merged again with the batch.
+taken out and merged anew, as what they were when they came.
 
 Rows further apart than ``TOLD_WITHIN`` are different events: a counter without a session begins again when its device
 is restarted. All tellings of an event within that time of each other are one row whatever their order and the loads
@@ -13,64 +13,54 @@ they come in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 
-from hogland_pipeline.warehouse import RawTable
+from hogland_pipeline.warehouse import LINEAGE_COLUMNS, RawTable
 
 # The most that gateway clocks which are believed differ by. Devices whose counter always begins again at 0 exist: with
 # a longer time their successive measurements would be taken for one.
 TOLD_WITHIN: Final = "INTERVAL 5 MINUTE"
-# What was in raw ranks below every row of the batch, in the order of its revisions.
-_BEFORE_ANY_LINE: Final = -1_000_000_000
 
 
-@dataclass(frozen=True)
-class Settled:
-    """The table or view to merge instead of the accepted rows, and how many keys of raw are in it once more.
-
-    The temporary table ``moved`` holds the rows that were taken out of raw and its history, if any.
-    """
-
-    rows: str
-    keys_moved: int = 0
-
-
-def settle_repeats(
-    connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, near: Sequence[str]
-) -> Settled:
+def settle_repeats(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str, near: Sequence[str]) -> str:
     """Give every event of ``accepted`` one time, that of ``raw`` included; inside the caller's transaction.
 
     ``near`` are conditions on rows ``t`` of raw, one for each run of days in the batch and ``TOLD_WITHIN`` around it:
-    cost follows the batch and those days. The usual batch tells no event with two times and is returned as it is.
+    cost follows the batch and those days. Returns the table or view to merge, which for the usual batch is
+    ``accepted``. The temporary table ``moved`` has the rows that were taken out of raw and its history, with the time
+    that holds and the one they had (``was_at``).
     """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE moved AS"
+        f" SELECT {', '.join(_stored(table, 't'))}, NULL::TIMESTAMPTZ AS was_at FROM raw.{table.name} t WHERE FALSE"
+    )
     if not table.event or not near or not _find_contested(connection, table, accepted, near):
-        return Settled(accepted)
+        return accepted
     if not _find_retimed(connection, table, accepted, near):
-        return Settled(accepted)
-    keys_moved = _take_out(connection, table, near)
+        return accepted
+    _take_out(connection, table, near)
     event = " AND ".join(f"a.{column} = r.{column}" for column in (*table.event, table.day_of))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW settled AS
         SELECT a.* REPLACE (coalesce(r.settled_at, a.{table.day_of}) AS {table.day_of})
         FROM {accepted} a LEFT JOIN retimed r ON {event}
-        UNION ALL BY NAME
-        SELECT {", ".join(table.columns)}, {_BEFORE_ANY_LINE} + revision AS landing_row,
-               -row_number() OVER () AS stage_row
-        FROM (SELECT * REPLACE (settled_at AS {table.day_of}) FROM moved)
         """
     )
-    return Settled("temp.settled", keys_moved)
+    return "temp.settled"
 
 
 def forget_repeats(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what ``settle_repeats`` left for the merge."""
     connection.execute("DROP VIEW IF EXISTS temp.settled")
-    for name in ("contested_event", "retimed", "moved", "moved_key"):
+    for name in ("contested_event", "retimed", "moved_key"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
+def _stored(table: RawTable, alias: str) -> list[str]:
+    return [f"{alias}.{column}" for column in table.columns | LINEAGE_COLUMNS]
 
 
 def _event_hash(table: RawTable, alias: str) -> str:
@@ -138,12 +128,10 @@ def _is_contested(table: RawTable) -> str:
     return f"{_is_named(table, 't')} AND {_event_hash(table, 't')} IN (SELECT event_hash FROM contested_event)"
 
 
-def _take_out(connection: duckdb.DuckDBPyConnection, table: RawTable, near: Sequence[str]) -> int:
-    """``moved``: every version of the keys that a retimed row of raw has, with the time that holds (``settled_at``);
-    they are no longer in raw. Returns how many keys.
-    """
+def _take_out(connection: duckdb.DuckDBPyConnection, table: RawTable, near: Sequence[str]) -> None:
+    """Into ``moved``: every version of the keys that a retimed row of raw has; they are no longer in raw."""
     key, event, time = ", ".join(table.key), ", ".join(table.event), table.day_of
-    stored = ", ".join(f"t.{column}" for column in (*table.columns, "revision"))
+    stored = ", ".join(_stored(table, "t"))
     tables = (f"raw.{table.name}", f"raw.{table.name}_history")
     everywhere = [(name, condition) for name in tables for condition in near]
     keys = " UNION ".join(
@@ -157,15 +145,14 @@ def _take_out(connection: duckdb.DuckDBPyConnection, table: RawTable, near: Sequ
     )
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE moved AS
-        SELECT t.*, coalesce(r.settled_at, t.{time}) AS settled_at
+        INSERT INTO moved BY NAME
+        SELECT t.* REPLACE (coalesce(r.settled_at, t.{time}) AS {time}), t.{time} AS was_at
         FROM ({versions}) t LEFT JOIN retimed r USING ({event}, {time})
         """
     )
     same_key = " AND ".join(f"t.{column} = k.{column}" for column in table.key)
     for name, condition in everywhere:
         connection.execute(f"DELETE FROM {name} t USING moved_key k WHERE {same_key} AND {condition}")
-    return _count(connection, "moved_key")
 
 
 def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:

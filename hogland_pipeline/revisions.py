@@ -19,6 +19,9 @@ from hogland_pipeline.repeats import TOLD_WITHIN, forget_repeats, settle_repeats
 from hogland_pipeline.warehouse import CANDIDATE_COLUMNS, LINEAGE_COLUMNS, RawTable
 
 _MOMENT = "to_timestamp(quarter * 900)"
+_ARRIVED = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived"
+# What is stored ranks below every line of the batch, in the order of its revisions.
+_BEFORE_ANY_LINE = "revision - 1_000_000_000 AS landing_row"
 
 
 @dataclass(frozen=True)
@@ -46,35 +49,44 @@ def merge_accepted(
     """
     arrived = _collect_arrived(connection, table, accepted)
     before = _stored_rows(connection, table)
-    near = [_within(table, day_range, "t", TOLD_WITHIN) for day_range in _day_ranges(connection, table)]
+    near = [_within(table, day_range, "t", TOLD_WITHIN) for day_range in _day_ranges(connection, table, _ARRIVED)]
     settled = settle_repeats(connection, table, accepted, near)
-    if settled.rows != accepted:
-        accepted = settled.rows
+    if settled != accepted:
+        accepted = settled
         _collect_arrived(connection, table, accepted)
-    if settled.keys_moved:
-        _note_days(connection, load_id, f"SELECT DISTINCT feed, {table.day_of} AS moment FROM moved", timezone)
-    ranges = _day_ranges(connection, table)
+    moved = _count(connection, "SELECT count(*) FROM moved")
+    if moved:
+        _note_days(connection, load_id, "SELECT DISTINCT feed, was_at AS moment FROM moved", timezone)
+    ranges = _day_ranges(connection, table, f"{_ARRIVED} UNION SELECT {table.day_of} FROM moved")
     _collect_contested(connection, table, accepted, ranges)
     plain = _append_plain(connection, table, accepted, load_id, timezone)
     _collect_fresh(connection, table)
-    _number_versions(connection, table, load_id, ranges)
+    new_versions = _number_versions(connection, table, load_id, ranges)
     _replace_versions(connection, table, ranges)
     _note_touched_days(connection, table, load_id, timezone)
-    stored = _stored_rows(connection, table) - before
     key = ", ".join(table.key)
-    found = plain + _count(connection, f"SELECT count(*) FROM latest ANTI JOIN existing USING ({key})")
-    inserted = found - settled.keys_moved
-    if settled.keys_moved:
-        # Keys of raw that met or parted are neither new nor revised by the batch.
-        inserted = max(0, min(inserted, stored))
-        stored = max(inserted, stored)
-    revised = stored - inserted
-    unchanged = arrived - stored
-    if revised < 0 or unchanged < 0:
+    new_keys = f"SELECT count(*) FROM latest ANTI JOIN existing USING ({key}) ANTI JOIN moved USING ({key})"
+    inserted = plain + _count(connection, new_keys)
+    revised = plain + new_versions - inserted
+    unchanged = arrived - inserted - revised
+    # Stored rows may have fallen together where they moved, and nowhere else.
+    lost = inserted + revised - (_stored_rows(connection, table) - before)
+    if revised < 0 or unchanged < 0 or not 0 <= lost <= moved:
         raise ConservationError(
-            f"raw.{table.name}: {inserted} new keys and {unchanged} repeated rows do not add up to the rows stored"
+            f"raw.{table.name}: {inserted} new keys, {revised} revisions and {unchanged} repeated rows do not add up"
+            " to the rows stored"
         )
-    for name in ("arrived", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "superseded"):
+    for name in (
+        "arrived",
+        "contested",
+        "contested_row",
+        "existing",
+        "fresh",
+        "fresh_key",
+        "latest",
+        "moved",
+        "superseded",
+    ):
         connection.execute(f"DROP TABLE temp.{name}")
     forget_repeats(connection)
     return MergeCounts(inserted, revised, unchanged)
@@ -102,15 +114,16 @@ def _collect_arrived(connection: duckdb.DuckDBPyConnection, table: RawTable, acc
     return _count(connection, "SELECT count(*) FROM arrived")
 
 
-def _day_ranges(connection: duckdb.DuckDBPyConnection, table: RawTable) -> Sequence[tuple[date, date] | None]:
-    """Runs of adjoining UTC days in the batch, [first, day after last).
+def _day_ranges(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, moments: str
+) -> Sequence[tuple[date, date] | None]:
+    """Runs of adjoining UTC days in the query ``moments``, [first, day after last).
 
     Constant bounds let DuckDB skip the row groups of other days, so that one straggler 300 days old costs its own
     day and not the 300 in between.
     """
     if table.day_of is None:
         return [None]
-    moments = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived"
     rows = connection.execute(
         f"SELECT DISTINCT (moment AT TIME ZONE 'UTC')::DATE AS day FROM ({moments}) ORDER BY day"
     ).fetchall()
@@ -141,8 +154,8 @@ def _collect_contested(
     accepted: str,
     ranges: Sequence[tuple[date, date] | None],
 ) -> None:
-    """``existing``: current rows of the batch's keys; ``contested``: batch rows whose key is not theirs alone, and
-    ``contested_row`` their numbers.
+    """``existing``: current rows of the keys of the batch and of ``moved``; ``contested``: batch rows whose key is not
+    theirs alone, and ``contested_row`` their numbers.
 
     Two keys that share a hash only make their rows contested; there the columns decide.
     """
@@ -150,7 +163,8 @@ def _collect_contested(
     stored = ", ".join(table.columns | LINEAGE_COLUMNS)
     parts = [
         f"SELECT {stored} FROM raw.{table.name} t"
-        f" WHERE {_within(table, r, 't')} AND hash({key}) IN (SELECT key_hash FROM arrived)"
+        f" WHERE {_within(table, r, 't')}"
+        f" AND hash({key}) IN (SELECT key_hash FROM arrived UNION ALL SELECT hash({key}) FROM moved)"
         for r in ranges
     ] or [f"SELECT {stored} FROM raw.{table.name} WHERE FALSE"]
     connection.execute("CREATE OR REPLACE TEMP TABLE existing AS " + " UNION ALL ".join(parts))
@@ -161,6 +175,8 @@ def _collect_contested(
             SELECT key_hash FROM arrived GROUP BY key_hash HAVING count(*) > 1
             UNION ALL
             SELECT hash({key}) FROM existing
+            UNION ALL
+            SELECT hash({key}) FROM moved
         )
         """
     )
@@ -194,8 +210,8 @@ def _note_days(connection: duckdb.DuckDBPyConnection, load_id: int, moments: str
 
 
 def _collect_fresh(connection: duckdb.DuckDBPyConnection, table: RawTable) -> None:
-    """``fresh``: contested rows with a version that neither ``existing`` nor the history hold, or hold as sent
-    earlier; ``fresh_key``: their keys.
+    """``fresh``: contested rows with a version that neither ``existing`` nor ``moved`` nor the history hold, or hold as
+    sent earlier; ``fresh_key``: the keys of these and of ``moved``.
     """
     same_key = " AND ".join(f"a.{column} = s.{column}" for column in table.key)
     same_version = " AND ".join(f"a.{column} IS NOT DISTINCT FROM s.{column}" for column in table.version)
@@ -205,10 +221,14 @@ def _collect_fresh(connection: duckdb.DuckDBPyConnection, table: RawTable) -> No
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT a.* FROM contested a
         ANTI JOIN existing s ON {same_key} AND {same_version} AND {not_later}
+        ANTI JOIN moved s ON {same_key} AND {same_version} AND {not_later}
         ANTI JOIN raw.{table.name}_history s ON {same_key} AND {same_version} AND {not_later}
         """
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh_key AS SELECT DISTINCT {', '.join(table.key)} FROM fresh")
+    key = ", ".join(table.key)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE fresh_key AS SELECT {key} FROM fresh UNION SELECT {key} FROM moved"
+    )
 
 
 def _rank(table: RawTable, alias: str) -> str:
@@ -220,13 +240,15 @@ def _number_versions(
     table: RawTable,
     load_id: int,
     ranges: Sequence[tuple[date, date] | None],
-) -> None:
-    """``latest`` and ``superseded``: the rows that ``raw`` and its history must hold for the fresh keys."""
+) -> int:
+    """``latest`` and ``superseded``: the rows that ``raw`` and its history must hold for the fresh keys. Returns how
+    many of them no row was known to hold before.
+    """
     key = ", ".join(table.key)
     data = ", ".join(table.columns)
     stored = f"{data}, ingested_at, load_id"
     history = " UNION ALL ".join(
-        f"SELECT {stored}, 0 AS landing_row FROM raw.{table.name}_history h"
+        f"SELECT {stored}, {_BEFORE_ANY_LINE}, FALSE AS is_new FROM raw.{table.name}_history h"
         f" SEMI JOIN fresh_key USING ({key}) WHERE {_within(table, r, 'h')}"
         for r in ranges
     )
@@ -240,31 +262,35 @@ def _number_versions(
         f"""
         CREATE OR REPLACE TEMP TABLE numbered AS
         WITH received AS (
-            SELECT {stored}, 0 AS landing_row FROM existing SEMI JOIN fresh_key USING ({key})
+            SELECT {stored}, {_BEFORE_ANY_LINE}, FALSE AS is_new FROM existing SEMI JOIN fresh_key USING ({key})
             {history}
             UNION ALL
-            SELECT {data}, now() AS ingested_at, {load_id} AS load_id, landing_row
-            FROM fresh
+            SELECT {stored}, {_BEFORE_ANY_LINE}, FALSE AS is_new FROM moved
+            UNION ALL
+            SELECT {data}, now() AS ingested_at, {load_id} AS load_id, landing_row, TRUE AS is_new FROM fresh
         ),
         versions AS (
-            SELECT *, min(ingested_at) OVER same AS first_ingested_at, min(load_id) OVER same AS first_load_id
+            SELECT * REPLACE (bool_and(is_new) OVER same AS is_new),
+                   min(ingested_at) OVER same AS first_ingested_at, min(load_id) OVER same AS first_load_id
             FROM received
             WINDOW same AS (PARTITION BY {key}, {version})
             QUALIFY row_number() OVER (PARTITION BY {key}, {version} ORDER BY {latest_first}) = 1
         )
         SELECT {data}, first_ingested_at AS ingested_at, row_number() OVER by_key AS revision,
-               first_load_id AS load_id, row_number() OVER by_key = count(*) OVER (PARTITION BY {key}) AS is_latest
+               first_load_id AS load_id, is_new,
+               row_number() OVER by_key = count(*) OVER (PARTITION BY {key}) AS is_latest
         FROM versions
         WINDOW by_key AS (PARTITION BY {key} ORDER BY {earliest_first})
         """
     )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE latest AS SELECT * EXCLUDE (is_latest) FROM numbered WHERE is_latest"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE superseded AS SELECT * EXCLUDE (is_latest) FROM numbered WHERE NOT is_latest"
-    )
+    for name, condition in (("latest", "is_latest"), ("superseded", "NOT is_latest")):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name} AS"
+            f" SELECT * EXCLUDE (is_latest, is_new) FROM numbered WHERE {condition}"
+        )
+    new_versions = _count(connection, "SELECT count(*) FROM numbered WHERE is_new")
     connection.execute("DROP TABLE temp.numbered")
+    return new_versions
 
 
 def _replace_versions(

@@ -218,3 +218,29 @@ def test_measurements_a_device_kept_are_not_repeats_of_each_other(tmp_path: Path
         lines = [message(payload, 3, delay) for delay in (1, 0)]
         found = readings_of(tmp_path / name, "dragino_lht52", lines[:1], lines[1:])
         assert [value for quantity, _, value in found if quantity == "air_temperature"] == [28.77, 26.21]
+
+
+def test_readings_that_meet_do_not_hide_what_else_is_new(connection: duckdb.DuckDBPyConnection) -> None:
+    """A telling between two that were taken for two events makes them one."""
+    merge(connection, SENSOR_READING, [telling(value=1.0), telling(8 * 60, value=1.0)], 1)
+    arriving = [telling(4 * 60, value=1.0), telling(uplink_key="other", sensor_id="B")]
+    assert merge(connection, SENSOR_READING, arriving, 2) == MergeCounts(1, 0, 1)
+    assert len(times(connection)) == 2
+
+
+def test_readings_that_meet_with_other_values_are_not_revisions_of_the_batch(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    merge(connection, SENSOR_READING, [telling(value=1.0), telling(8 * 60, value=2.0)], 1)
+    arriving = [telling(4 * 60, value=3.0), telling(uplink_key="other", sensor_id="B")]
+    assert merge(connection, SENSOR_READING, arriving, 2) == MergeCounts(1, 1, 0)
+    assert len(stored(connection, "raw.sensor_reading_history", ("*",))) == 2
+
+
+def test_a_reading_that_moves_keeps_its_load(connection: duckdb.DuckDBPyConnection) -> None:
+    merge(connection, SENSOR_READING, [telling(1, value=1.0)], 1)
+    merge(connection, SENSOR_READING, [telling(1, value=2.0, received_at=NOON + timedelta(hours=1))], 2)
+    assert merge(connection, SENSOR_READING, [telling(value=3.0)], 3) == MergeCounts(0, 1, 0)
+    everything = stored(connection, "raw.sensor_reading", ("value", "revision", "load_id"))
+    everything += stored(connection, "raw.sensor_reading_history", ("value", "revision", "load_id"))
+    assert sorted(everything) == [(1.0, 1, 1), (2.0, 3, 2), (3.0, 2, 3)]

@@ -280,3 +280,19 @@ def test_dump_sees_every_table(tmp_path: Any) -> None:
     """What other tests call "nothing has changed" looks everywhere."""
     tables = {f"raw.{t.name}{suffix}" for t in RAW_TABLES for suffix in ("", "_history")}
     assert set(dump(Warehouse(tmp_path / "w.duckdb"))) == tables | {f"quarantine.{t.name}" for t in RAW_TABLES}
+
+
+def test_versions_of_one_load_keep_their_order_when_an_earlier_one_arrives(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Later lines of a file win; where a row stood is known no more when the next load comes, but its revision is."""
+    sensors = [f"S{number:02}" for number in range(20)]
+    rows = [
+        reading(sensor_id=sensor, value=float(line), landing_row=line) for sensor in sensors for line in (1, 9, 2, 8, 3)
+    ]
+    merge(connection, SENSOR_READING, rows, 1)
+    late = [reading(sensor_id=sensor, value=0.0, received_at=NOON) for sensor in sensors]
+    assert merge(connection, SENSOR_READING, late, 2) == MergeCounts(0, 20, 0)
+    assert {row[0] for row in stored(connection, "raw.sensor_reading", ("value",))} == {9.0}
+    history = stored(connection, "raw.sensor_reading_history", ("revision", "value"))
+    assert set(history) == {(1, 0.0), (2, 1.0), (3, 2.0), (4, 3.0), (5, 8.0)}
