@@ -9,7 +9,8 @@ taken out and merged anew, as what they were when they came.
 
 Rows further apart than ``TOLD_WITHIN`` are different events: a counter without a session begins again when its device
 is restarted. All tellings of an event within that time of each other are one row whatever their order and the loads
-they come in.
+they come in. Where only one between two others joins them, which no believed clocks give, it depends on which two come
+first: the time that a row was told with is not kept once an earlier one holds.
 """
 
 from collections.abc import Sequence

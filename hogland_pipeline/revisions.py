@@ -23,6 +23,8 @@ _ARRIVED = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived"
 # What is stored ranks below every line of the batch, in the order of its revisions.
 _BEFORE_ANY_LINE = "revision - 1_000_000_000 AS landing_row"
 
+_SCRATCH = ("arrived", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "moved", "superseded")
+
 
 @dataclass(frozen=True)
 class MergeCounts:
@@ -76,17 +78,7 @@ def merge_accepted(
             f"raw.{table.name}: {inserted} new keys, {revised} revisions and {unchanged} repeated rows do not add up"
             " to the rows stored"
         )
-    for name in (
-        "arrived",
-        "contested",
-        "contested_row",
-        "existing",
-        "fresh",
-        "fresh_key",
-        "latest",
-        "moved",
-        "superseded",
-    ):
+    for name in _SCRATCH:
         connection.execute(f"DROP TABLE temp.{name}")
     forget_repeats(connection)
     return MergeCounts(inserted, revised, unchanged)
