@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -67,7 +68,7 @@ def test_every_other_mart_is_answered_as_it_is_published(first_night: Platform) 
 
 def test_a_day_is_asked_as_the_file_of_today_is(first_night: Platform) -> None:
     query = "select area_id, value from fct_kpi_value where kpi_id = 'ghg_trend_slope' and is_latest order by all"
-    today = datetime.now(UTC).date()
+    today = datetime.now(ZoneInfo(first_night.settings.timezone)).date()
     assert ask_as_of(first_night.settings, query, today).rows == ask(first_night.settings, query).rows
     with pytest.raises(QueryFailed, match="kpi_digitalisation__survey_answer: it has no timeline"):
         ask_as_of(first_night.settings, "from kpi_digitalisation__survey_answer", today)

@@ -20,6 +20,7 @@ from hogland_pipeline.warehouse import (
     UTTC_SOLUTION,
     RawTable,
     Warehouse,
+    _create_schema,
 )
 from sensors_ingest.readings import READING_SCHEMA
 
@@ -33,6 +34,15 @@ SCHEMAS = {
     INDICATOR_SERIES.name: INDICATOR_SERIES_SCHEMA,
     AREA_GROUP.name: AREA_GROUP_SCHEMA,
 }
+
+
+def fresh_warehouse() -> duckdb.DuckDBPyConnection:
+    """A working database in memory, with its tables and no rows."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET threads = 1")
+    _create_schema(connection)
+    return connection
 
 
 def minutes(count: int) -> datetime:

@@ -3,24 +3,23 @@
 import base64
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hogland_pipeline.revisions import MergeCounts
-from hogland_pipeline.warehouse import SENSOR_READING, _create_schema
+from hogland_pipeline.warehouse import SENSOR_READING
 from sensors_ingest import uplinks
 from sensors_ingest.devices import Device
 from sensors_ingest.landing import Landing
 from sensors_ingest.readings import READING_SCHEMA
-from tests.unit.hogland_pipeline.raw_rows import NOON, merge, reading, stored, touched_days
+from tests.unit.hogland_pipeline.raw_rows import NOON, fresh_warehouse, merge, reading, stored, touched_days
 
 QUANTITIES = ("air_temperature", "relative_humidity")
 SHOWN = ("uplink_key", "quantity", "observed_at", "value", "source_quality", "revision")
@@ -38,20 +37,6 @@ TELLINGS = st.lists(
     max_size=12,
     unique_by=lambda telling: (telling[0], telling[1], telling[4]),
 )
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with fresh_warehouse() as connection:
-        yield connection
-
-
-def fresh_warehouse() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET threads = 1")
-    _create_schema(connection)
-    return connection
 
 
 def first_heard(counter: int, restarts: int) -> datetime:

@@ -1,6 +1,6 @@
 """Raw and its history follow from what was received, whatever the loads it came in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,6 @@ from hogland_pipeline.warehouse import (
     UTTC_SOLUTION,
     RawTable,
     Warehouse,
-    _create_schema,
 )
 from tests.unit.hogland_pipeline.raw_rows import (
     NOON,
@@ -28,6 +27,7 @@ from tests.unit.hogland_pipeline.raw_rows import (
     dump,
     effect,
     figure,
+    fresh_warehouse,
     group,
     merge,
     minutes,
@@ -37,21 +37,6 @@ from tests.unit.hogland_pipeline.raw_rows import (
     stored,
     touched_days,
 )
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with fresh_warehouse() as connection:
-        yield connection
-
-
-def fresh_warehouse() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET threads = 1")
-    _create_schema(connection)
-    return connection
-
 
 # (key number, value number, precedence, minutes to receipt): small ranges, so that keys, values and times meet.
 SENDINGS = st.lists(
