@@ -1,8 +1,8 @@
 """Extend the timelines of the newest release by a candidate's marts; the work follows what changed (see `timeline`).
 
 A mart whose fingerprint is that of the release before is linked and not read, but for what a condition on its rows asks
-(a tenth of a second for ten million). Of the others rows are compared by their
-hash, floating point numbers to twelve digits: the sixteenth digit of a sum is no news. How often a row occurs counts.
+(a tenth of a second for ten million). Of the others rows are compared by their hash, floating point numbers to twelve
+digits: the sixteenth digit of a sum is no news. How often a row occurs counts.
 """
 
 from __future__ import annotations
