@@ -54,7 +54,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             *(
                 drop_folder_trigger(bound, settings.survey.folder, source_jobs[name])
                 for name, bound in drop_folders.items()
-                if settings.survey.folder
+                if settings.survey and settings.survey.folder
             ),
             *(pushed_segments_trigger(bound, landing, source_jobs[bound.source.name]) for bound in pushed),
         ],

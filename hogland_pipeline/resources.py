@@ -90,7 +90,7 @@ class BoundSource:
 
 def bind_sources(settings: Settings) -> list[BoundSource]:
     """Every source of the configuration. Raises ``SettingsError`` when one cannot be built from what it says."""
-    return [*_feeds(settings), _survey(settings), _uttc_catalogue(settings), *_indicators(settings)]
+    return [*_feeds(settings), *_survey(settings), *_uttc_catalogue(settings), *_indicators(settings)]
 
 
 def _feeds(settings: Settings) -> Iterator[BoundSource]:
@@ -154,19 +154,22 @@ def _observations(settings: Settings, name: str, place: ObservationSettings) -> 
     )
 
 
-def _survey(settings: Settings) -> BoundSource:
-    origin = _origin(settings.survey)
+def _survey(settings: Settings) -> Iterator[BoundSource]:
+    survey = settings.survey
+    if survey is None:
+        return
+    origin = _origin(survey)
     if not isinstance(origin, Folder):
         raise SettingsError("survey: exports are read from a folder; a url is not supported.")
     try:
-        waves = tuple(map(load_wave, settings.survey.waves))
+        waves = tuple(map(load_wave, survey.waves))
         key = RespondentKey(settings.respondent_key.get_secret_value().encode(), settings.uses_development_key)
     except InvalidWave as error:
         raise SettingsError(str(error)) from None
     except ValueError as error:
         raise SettingsError(f"HOGLAND_RESPONDENT_KEY: {error}.") from None
-    exports = SurveyExports(origin, waves, key, settings.survey.originals, settings.survey.free_text_folder)
-    return BoundSource(
+    exports = SurveyExports(origin, waves, key, survey.originals, survey.free_text_folder)
+    yield BoundSource(
         exports,
         SURVEY_ANSWER,
         "excel",
@@ -179,20 +182,19 @@ def _survey(settings: Settings) -> BoundSource:
     )
 
 
-def _uttc_catalogue(settings: Settings) -> BoundSource:
-    catalogue = UttcCatalogue(
-        _origin(settings.uttc_catalogue),
-        settings.uttc_catalogue.form,
-        delay_seconds=settings.uttc_catalogue.delay_seconds,
-    )
-    return BoundSource(
+def _uttc_catalogue(settings: Settings) -> Iterator[BoundSource]:
+    place = settings.uttc_catalogue
+    if place is None:
+        return
+    catalogue = UttcCatalogue(_origin(place), place.form, delay_seconds=place.delay_seconds)
+    yield BoundSource(
         catalogue,
         UTTC_SOLUTION,
         "html",
         "Solutions in the catalogue of the Urban Twin Transition Center.",
         settings.owner,
         is_daily=False,
-        is_remote=settings.uttc_catalogue.url is not None,
+        is_remote=place.url is not None,
         malformed=(MalformedPage,),
     )
 

@@ -125,8 +125,8 @@ class Settings(Section):
     feeds: Mapping[str, FeedSettings] = Field(min_length=1)
     listener: ListenerSettings = ListenerSettings()
     decoder_profiles: Path | None = None
-    survey: SurveySettings
-    uttc_catalogue: CatalogueSettings
+    survey: SurveySettings | None = None
+    uttc_catalogue: CatalogueSettings | None = None
     indicators: IndicatorSettings = IndicatorSettings()
     publish: PublishSettings = PublishSettings()
     respondent_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_RESPONDENT_KEY), exclude=True)
@@ -158,7 +158,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _free_text_outside_data(self) -> Self:
-        folder = self.survey.free_text_folder
+        folder = self.survey.free_text_folder if self.survey else None
         if folder is not None and folder.resolve().is_relative_to(self.data_dir.resolve()):
             raise ValueError("survey.free_text_folder lies in the data folder, and must lie outside it")
         return self
@@ -217,7 +217,8 @@ def load_settings(
     except OSError as error:
         raise SettingsError(f"{path.name}: cannot be read ({error.strerror}: {path}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: is not valid TOML: {error}.") from None
+        hint = ": a name with å, ä, ö or a space stands in quotes" if "after a key" in str(error) else ""
+        raise SettingsError(f"{path.name}: is not valid TOML: {error}{hint}.") from None
     if data_dir or "HOGLAND_DATA_DIR" in environment:
         document["data_dir"] = str(data_dir or environment["HOGLAND_DATA_DIR"])
     if "HOGLAND_RESPONDENT_KEY" in environment:

@@ -72,9 +72,20 @@ def test_the_projects_own_file_is_good() -> None:
     }
 
 
+def test_feeds_are_enough(tmp_path: Path) -> None:
+    settings = load(tmp_path, GOOD.partition("[survey]")[0])
+    assert {bound.source.name for bound in bind_sources(settings)} == {"tts_hogland", "smhi"}
+
+
+def test_a_name_outside_ascii_is_told_to_stand_in_quotes(tmp_path: Path) -> None:
+    told = mistake(tmp_path, 'Snödjup = "x"')
+    assert told.endswith("(at line 1, column 3): a name with å, ä, ö or a space stands in quotes.")
+
+
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     settings = load(tmp_path, GOOD)
     assert settings.data_dir == tmp_path / "data"
+    assert settings.survey
     assert settings.survey.folder == tmp_path / "samples" / "survey"
 
 
