@@ -39,6 +39,8 @@ def nightly_range(
     last = last_complete_day(settings, now)
     first = max(settings.first_day, last - timedelta(days=settings.catch_up_days - 1))
     keys = [dg.AssetKey(["raw", bound.source.name]) for bound in sources if bound.is_daily]
+    if not keys:  # every feed is pushed
+        return last.isoformat(), last.isoformat()
     loaded = set.intersection(*(set(instance.get_materialized_partitions(key)) for key in keys))
     day = first
     while day < last and day.isoformat() in loaded:

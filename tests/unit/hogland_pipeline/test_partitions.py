@@ -68,6 +68,12 @@ def test_the_night_looks_back_only_so_far() -> None:
         assert nightly_range(settings(catch_up_days=1), sources(), instance) == ("2026-01-31", "2026-01-31")
 
 
+def test_where_every_feed_is_pushed_the_night_asks_for_yesterday() -> None:
+    pushed = [bound for bound in sources() if not bound.is_daily]
+    with instance_with({}) as instance:
+        assert nightly_range(SETTINGS, pushed, instance) == ("2026-01-31", "2026-01-31")
+
+
 @pytest.mark.parametrize(
     ("now", "yesterday"),
     [
