@@ -1,6 +1,7 @@
 """Progress in the terminal: a line a finished step, and what is being worked on where the terminal can show it."""
 
 import logging
+import re
 import time
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -10,6 +11,7 @@ import dagster as dg
 from rich.console import Console
 
 LOGGER_NAME = "progress"
+LEFT_OUT = re.compile(r"Dependencies for step (\S+) .*Not executing\.$", re.DOTALL)
 # Dagster uses a logger only in runs whose configuration names it; others get its own on the terminal.
 RUN_CONFIG: dict[str, Any] = {"loggers": {LOGGER_NAME: {}}}
 
@@ -50,7 +52,7 @@ class Progress(logging.Handler, AbstractContextManager["Progress"]):
         event = meta.get("dagster_event")
         if event is None:
             if record.levelno >= logging.WARNING:
-                self.console.print(f"  ! {meta.get('orig_message', record.getMessage())}", style="yellow", markup=False)
+                self._warn(str(meta.get("orig_message", record.getMessage())))
             return
         step = _title(event.step_key)
         match event.event_type:
@@ -65,6 +67,12 @@ class Progress(logging.Handler, AbstractContextManager["Progress"]):
                 self.console.print(f"  [dim]– {step} skipped[/]")
             case dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 self.console.print(f"  [yellow]↻[/] {step} will be tried again")
+
+    def _warn(self, message: str) -> None:
+        # Dagster names the step it waited for once for every table that step makes.
+        if left_out := LEFT_OUT.match(message):
+            message = f"{_title(left_out[1])} was not run: it needs what failed."
+        self.console.print(f"  ! {message}", style="yellow", markup=False)
 
     def _finish(self, mark: str, step: str) -> None:
         self.seconds[step] = time.perf_counter() - self._started.get(step, time.perf_counter())

@@ -120,7 +120,8 @@ def _events(
                 asset_key=translator.get_asset_key(manifest.node(node.unique_id)),
                 metadata={"Execution Duration": result.execution_time, **rows.get(node.name, {})},
             )
-        elif node.resource_type == "test":
+        # What was skipped after a failure was not asked, and is no failure of its own.
+        elif node.resource_type == "test" and str(result.status) != "skipped":
             key = get_asset_check_key_for_test(manifest.content, translator, node.unique_id, project=None)
             if key is not None and key in context.selected_asset_check_keys:
                 yield dg.AssetCheckResult(

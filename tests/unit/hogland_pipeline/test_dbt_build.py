@@ -1,11 +1,15 @@
 """What a build holds."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 
 from hogland_pipeline import dbt_build
+from hogland_pipeline.assets import dbt
 from hogland_pipeline.dbt_build import is_of_this_project, row_counts, sign_project
 
 
@@ -46,3 +50,21 @@ def test_a_build_is_of_the_project_until_its_code_or_a_seeds_columns_change(
     (project / changed).parent.mkdir(parents=True, exist_ok=True)
     (project / changed).write_text(content, encoding="utf-8")
     assert is_of_this_project(build) == is_current
+
+
+def test_a_test_that_was_skipped_after_a_failure_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def result(name: str, status: str) -> SimpleNamespace:
+        node = SimpleNamespace(resource_type="test", unique_id=name, name=name)
+        return SimpleNamespace(node=node, status=status, failures=1, message="", execution_time=0.0)
+
+    def key_of(_content: object, _translator: object, unique_id: str, **_: object) -> dg.AssetCheckKey:
+        return dg.AssetCheckKey(dg.AssetKey(["marts", "x"]), unique_id)
+
+    monkeypatch.setattr(dbt, "get_asset_check_key_for_test", key_of)
+    duckdb.connect(tmp_path / "marts.duckdb").close()
+    given = [result("broken", "fail"), result("not_asked", "skipped"), result("held", "pass")]
+    context: Any = SimpleNamespace(selected_asset_check_keys={key_of(0, 0, r.node.name) for r in given})
+    manifest: Any = SimpleNamespace(content={})
+    translator: Any = None
+    events = dbt._events(context, translator, manifest, given, str(tmp_path / "marts.duckdb"))  # noqa: SLF001
+    assert [(event.check_name, event.passed) for event in events] == [("broken", False), ("held", True)]
