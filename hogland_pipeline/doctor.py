@@ -23,7 +23,8 @@ from hogland_pipeline.dbt_build import MANIFEST_PATH
 from hogland_pipeline.dead_runs import free, stuck_runs
 from hogland_pipeline.publishing import server_of, target_of
 from hogland_pipeline.releases import current_release
-from hogland_pipeline.settings import PROJECT_ROOT, Settings
+from hogland_pipeline.resources import bind_sources
+from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError
 from hogland_pipeline.targets.postgres import TargetFailed
 
 LEAST_FREE_BYTES = 2_000_000_000
@@ -43,6 +44,7 @@ class Finding:
 def examine(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
     """Look at everything; ``fix`` frees the pool slots of runs that died."""
     yield from _settings(settings)
+    yield from _sources(settings)
     yield from _versions()
     yield from _folders(settings)
     yield from _locks(settings)
@@ -62,6 +64,22 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("dbt project", "ok", "parsed")
     else:
         yield Finding("dbt project", "problem", "not parsed yet: run 'hogland prepare'")
+
+
+def _sources(settings: Settings) -> Iterator[Finding]:
+    """Whether every source can be built from what the configuration, the device list and the decoders say."""
+    try:
+        names = [bound.source.name for bound in bind_sources(settings)]
+    except SettingsError as mistake:
+        yield Finding("sources", "problem", str(mistake))
+        return
+    others = {"survey": settings.survey, "uttc_catalogue": settings.uttc_catalogue, **dict(settings.indicators)}
+    places = {name: place for name, place in {**settings.feeds, **others}.items() if place is not None}
+    missing = [(name, place.folder) for name, place in places.items() if place.folder and not place.folder.is_dir()]
+    for name, folder in missing:
+        yield Finding("sources", "problem", f"{name}: the folder {folder} does not exist")
+    if not missing:
+        yield Finding("sources", "ok", ", ".join(names))
 
 
 def _versions() -> Iterator[Finding]:

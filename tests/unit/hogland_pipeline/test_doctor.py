@@ -1,0 +1,50 @@
+"""What the doctor says of the sources: a mistake that would stop the night is found before it."""
+
+from pathlib import Path
+
+import pytest
+
+from hogland_pipeline.doctor import Finding, examine
+from hogland_pipeline.settings import load_settings
+
+FEED = """
+data_dir = "data"
+first_day = 2026-01-01
+as_of = 2026-02-01
+
+[feeds.snow]
+kind = "tabular"
+folder = "deliveries"
+form = "csv"
+columns = { sensor_id = "Station", observed_at = "Tid" }
+quantities.depth = { quantity = "snow_depth", unit = "cm" }
+"""
+
+
+def of_sources(folder: Path, text: str) -> list[Finding]:
+    path = folder / "hogland.toml"
+    path.write_text(text, encoding="utf-8")
+    return [finding for finding in examine(load_settings(path, {})) if finding.subject == "sources"]
+
+
+def test_sources_that_can_be_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "deliveries").mkdir()
+    assert of_sources(tmp_path, FEED) == [Finding("sources", "ok", "snow")]
+
+
+def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    told = f"snow: the folder {tmp_path / 'deliveries'} does not exist"
+    assert of_sources(tmp_path, FEED) == [Finding("sources", "problem", told)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("snow_depth", "snowdepth", "feeds.snow: quantity 'snowdepth' is none of distance, snow_depth"),
+        ('"cm"', '"inches"', "feeds.snow: "),
+    ],
+)
+def test_a_source_that_cannot_be_built_is_a_problem(tmp_path: Path, old: str, new: str, told: str) -> None:
+    (finding,) = of_sources(tmp_path, FEED.replace(old, new))
+    assert finding.outcome == "problem"
+    assert finding.message.startswith(told)
