@@ -201,7 +201,8 @@ class Tabular:
         """SQL: a number with a decimal point. Where the comma is decimal, a point may group digits: it is refused."""
         if self.form == "ndjson" or self.decimal == ".":
             return column
-        return f"CASE WHEN contains({column}, '.') THEN '?' || {column} ELSE replace({column}, ',', '.') END"
+        refused = f"{column} || ' (with a point, where the comma is decimal)'"
+        return f"CASE WHEN contains({column}, '.') THEN {refused} ELSE replace({column}, ',', '.') END"
 
 
 _SAID: Final = """
