@@ -71,7 +71,11 @@ def prepare() -> None:
 
 
 @app.command()
-def replay() -> None:
+def replay(
+    whole: Annotated[
+        bool, typer.Option("--all", help="Every landed file: a decoder read wrong values, which nothing refused.")
+    ] = False,
+) -> None:
     """After a decoder, device list or rule was mended: run what is in quarantine again from landing, and publish."""
     with _plain_errors():
         settings = load_settings()
@@ -82,7 +86,7 @@ def replay() -> None:
 
         warnings.simplefilter("ignore")
         with Progress(console) as progress:
-            replays, failures = run_replay(settings, progress)
+            replays, failures = run_replay(settings, progress, whole=whole)
     print_replay(console, replays, failures)
     raise typer.Exit(1 if failures else 0)
 

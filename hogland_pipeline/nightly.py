@@ -125,12 +125,18 @@ def run_night(settings: Settings, progress: Progress) -> Night:
     )
 
 
-def run_replay(settings: Settings, progress: Progress) -> tuple[Sequence[Replay], Sequence[str]]:
-    """Run what is in quarantine again from landing, then build and publish; returns what came of it, and failures."""
+def run_replay(
+    settings: Settings, progress: Progress, *, whole: bool = False
+) -> tuple[Sequence[Replay], Sequence[str]]:
+    """Run what is in quarantine (``whole``: everything) again from landing, then build and publish; returns what came
+    of it, and failures.
+    """
     definitions = build_definitions(settings, progress.loggers())
     warehouse, landing = Warehouse(settings.warehouse_path), Landing(settings.landing_dir)
     run_id = f"replay-{uuid.uuid4()}"
-    replays = [replay_source(settings, warehouse, landing, bound, run_id) for bound in bind_sources(settings)]
+    replays = [
+        replay_source(settings, warehouse, landing, bound, run_id, whole=whole) for bound in bind_sources(settings)
+    ]
     with dg.DagsterInstance.get() as instance:
         _end_dead_runs(settings, instance, progress)
         marts = build_marts(definitions, warehouse, instance, progress)

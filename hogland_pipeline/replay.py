@@ -1,7 +1,8 @@
 """Replay: when a decoder, a device list or a rule has been mended, quarantined rows run again from landing.
 
 The landing files that quarantine points at are decoded and pass the gate as if they had just come. Rows that had
-passed before change nothing; those that pass now are loaded; those that still do not stay, with today's reason.
+passed before change nothing; those that pass now are loaded; those that still do not stay, with today's reason. A
+decoder that had read a wrong value refused nothing: then every landing file of the source runs again.
 """
 
 from collections.abc import Sequence
@@ -42,12 +43,14 @@ class Replay:
 
 
 def replay_source(
-    settings: Settings, warehouse: Warehouse, landing: Landing, bound: BoundSource, run_id: str
+    settings: Settings, warehouse: Warehouse, landing: Landing, bound: BoundSource, run_id: str, *, whole: bool = False
 ) -> Replay:
-    """Run every landing file of ``bound`` that has rows in quarantine through the gate once more."""
+    """Run every landing file of ``bound`` that has rows in quarantine through the gate once more; ``whole``: every
+    file.
+    """
     before = _refused(warehouse, bound)
-    wanted = _quarantined_files(warehouse, bound)
-    files = landing.files(bound.source.name, wanted=wanted.__contains__)
+    wanted = None if whole else _quarantined_files(warehouse, bound).__contains__
+    files = landing.files(bound.source.name, wanted=wanted)
     if not files:
         return Replay(bound.source.name, 0, 0, "", ())
     load = load_files(warehouse, bound, landing, files, run_id, settings)

@@ -13,6 +13,7 @@ from hogland_pipeline.replay import Replay, replay_source
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings, load_settings
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
+from sensors_ingest.decoders.profiles import load_profiles
 from sensors_ingest.devices import Device
 from sensors_ingest.http import Folder
 from sensors_ingest.landing import Landing
@@ -115,3 +116,35 @@ def test_an_empty_quarantine_has_nothing_to_replay(
     source = bound(folder, [KNOWN])
     load(settings, warehouse, landing, source)
     assert replay_source(settings, warehouse, landing, source, "run-2") == Replay("uplinks", 0, 0, "", ())
+
+
+def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder, declared = tmp_path / "drop", tmp_path / "decoders"
+    deliver(folder, [uplink(KNOWN, frame) for frame in range(3)])
+    declared.mkdir()
+
+    def scaled(scale: float) -> BoundSource:
+        (declared / "ours.toml").write_text(
+            'reads = "bytes"\nendianness = "big"\nsource = "made up"\n[[layout]]\nlength = 8\n[[layout.field]]\n'
+            f'offset = 1\ntype = "uint16"\nquantity = "air_temperature"\nunit = "degC"\nscale = {scale}\n',
+            encoding="utf-8",
+        )
+        source = TheThingsStack("uplinks", Folder(folder), (Device(KNOWN, "ours"),), profiles=load_profiles(declared))
+        return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
+
+    def temperatures() -> list[tuple[float, int]]:
+        with warehouse.read() as connection:
+            return connection.execute(
+                "SELECT value, revision FROM raw.sensor_reading WHERE quantity = 'air_temperature'"
+            ).fetchall()
+
+    load(settings, warehouse, landing, scaled(0.01))
+    assert temperatures() == [(2.26, 1)] * 3
+    assert replay_source(settings, warehouse, landing, scaled(0.1), "run-2").files == 0, "nothing was refused"
+
+    replay = replay_source(settings, warehouse, landing, scaled(0.1), "run-3", whole=True)
+
+    assert (replay.files, replay.rows_loaded) == (1, 3)
+    assert temperatures() == [(22.6, 2)] * 3, "the earlier value stays in the history"
