@@ -6,9 +6,12 @@ DAGSTER_HOME ?= $(CURDIR)/data/dagster
 TESTS ?=
 SUPERSET ?=
 BENCH ?=
+MODEL ?= *
 DATA_DIR ?= $(or $(HOGLAND_DATA_DIR),data)
 
 PY := $(VENV)/bin/python
+DBT_FOLDERS := --project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
+ON_BUILD = HOGLAND_BUILD_DB="$(abspath $(DATA_DIR))/build/marts.duckdb" HOGLAND_WAREHOUSE_DB="$(abspath $(DATA_DIR))/warehouse.duckdb"
 # A copy of the lock the environment was made from: the environment is current while the two are equal.
 INSTALLED := $(VENV)/requirements.lock
 MANIFEST := dbt_project/target/manifest.json
@@ -17,7 +20,7 @@ DBT_SOURCES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain listen replay run test bench bench-night bench-marts bench-publish dev superset check check-history format hooks lock clean
+.PHONY: help explain listen replay run test bench bench-night bench-marts bench-publish dev superset check unit check-history format hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,17 +62,17 @@ check: $(MANIFEST) ## Lint, types, SQL style and the dbt project; warnings are e
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m sqlfluff lint --processes 2 dbt_project/models
-	HOGLAND_BUILD_DB=marts.duckdb HOGLAND_WAREHOUSE_DB=warehouse.duckdb $(VENV)/bin/dbt --quiet parse --no-partial-parse \
-		--project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
+	HOGLAND_BUILD_DB=marts.duckdb HOGLAND_WAREHOUSE_DB=warehouse.duckdb $(VENV)/bin/dbt --quiet parse --no-partial-parse $(DBT_FOLDERS)
 
 superset: $(INSTALLED) ## Run Superset with our dashboards on the published file; SUPERSET=--check takes screenshots
 	@HOGLAND_DATA_DIR="$(DATA_DIR)" $(PY) dashboards/superset/start.py $(SUPERSET)
 
+unit: $(MANIFEST) ## Run dbt's unit tests of a model on the last build: make unit MODEL=int_kpi_value__operations
+	@$(ON_BUILD) $(VENV)/bin/dbt test --select "$(MODEL),test_type:unit" $(DBT_FOLDERS)
+
 check-history: $(MANIFEST) ## Compare all of history with the raw readings; the night compares the days it built
-	HOGLAND_BUILD_DB="$(abspath $(DATA_DIR))/build/marts.duckdb" HOGLAND_WAREHOUSE_DB="$(abspath $(DATA_DIR))/warehouse.duckdb" \
-		$(VENV)/bin/dbt --quiet test --select hourly_readings_add_up_to_raw daily_readings_add_up_to_raw \
-		daily_snow_adds_up_to_raw stored_days_hold_what_was_built --vars '{whole_history: true}' \
-		--project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
+	$(ON_BUILD) $(VENV)/bin/dbt --quiet test --select hourly_readings_add_up_to_raw daily_readings_add_up_to_raw \
+		daily_snow_adds_up_to_raw stored_days_hold_what_was_built --vars '{whole_history: true}' $(DBT_FOLDERS)
 
 format: $(INSTALLED) ## Format Python and SQL
 	$(PY) -m ruff format .
