@@ -66,5 +66,5 @@ def test_a_test_that_was_skipped_after_a_failure_is_no_failure(tmp_path: Path, m
     context: Any = SimpleNamespace(selected_asset_check_keys={key_of(0, 0, r.node.name) for r in given})
     manifest: Any = SimpleNamespace(content={})
     translator: Any = None
-    events = dbt._events(context, translator, manifest, given, str(tmp_path / "marts.duckdb"))  # noqa: SLF001
+    events = dbt._events(context, translator, manifest, given, str(tmp_path / "marts.duckdb"))
     assert [(event.check_name, event.passed) for event in events] == [("broken", False), ("held", True)]
