@@ -92,6 +92,19 @@ def replay(
 
 
 @app.command()
+def quarantine() -> None:
+    """Count what was refused, by source and reason."""
+    with _plain_errors():
+        from hogland_pipeline.replay import refusals
+        from hogland_pipeline.report import print_refusals
+        from hogland_pipeline.resources import bind_sources
+        from hogland_pipeline.warehouse import Warehouse
+
+        settings = load_settings()
+        print_refusals(console, refusals(Warehouse(settings.warehouse_path), bind_sources(settings)))
+
+
+@app.command()
 def listen() -> None:
     """Take what network servers push (MQTT, webhooks) to landing, until a signal ends it."""
     with _plain_errors():

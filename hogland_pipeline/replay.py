@@ -42,6 +42,30 @@ class Replay:
     recoveries: Sequence[Recovery]
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """How many rows of one source one check keeps in quarantine for one reason."""
+
+    source: str
+    check_name: str
+    reason: str
+    rows: int
+
+
+def refusals(warehouse: Warehouse, sources: Sequence[BoundSource]) -> list[Refusal]:
+    """What is in quarantine, most rows of a source first."""
+    found = []
+    with warehouse.read() as connection:
+        for bound in sources:
+            rows = connection.execute(
+                f"SELECT source, check_name, reason, count(*) AS refused FROM quarantine.{bound.table.name}"  # noqa: S608 - a name of ours
+                " WHERE source = ? GROUP BY ALL ORDER BY refused DESC, check_name, reason",
+                [bound.source.name],
+            ).fetchall()
+            found += [Refusal(*row) for row in rows]
+    return found
+
+
 def replay_source(
     settings: Settings, warehouse: Warehouse, landing: Landing, bound: BoundSource, run_id: str, *, whole: bool = False
 ) -> Replay:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from hogland_pipeline.gate import NOTHING_NEW
 from hogland_pipeline.nightly import MartOutcome, Night, SourceOutcome
-from hogland_pipeline.replay import Replay
+from hogland_pipeline.replay import Refusal, Replay
 
 STATUS_STYLE = {"passed": "green", "closed": "red", "failed": "red"}
 
@@ -56,6 +56,18 @@ def print_replay(console: Console, replays: Sequence[Replay], failures: Sequence
     console.print(f"{_grouped(sum(replay.rows_loaded for replay in replays))} rows loaded.")
     for failure in failures:
         console.print(f"✗ {failure}", style="red", markup=False, soft_wrap=True)
+
+
+def print_refusals(console: Console, found: Sequence[Refusal]) -> None:
+    """What is in quarantine, by source, check and reason."""
+    table = Table(title="Quarantine", title_justify="left")
+    for heading in ("source", "check", "reason"):
+        table.add_column(heading)
+    table.add_column("rows", justify="right")
+    for refused in found:
+        words = (refused.source, refused.check_name, escape(refused.reason))
+        table.add_row(*words, _grouped(refused.rows))
+    console.print(table if table.row_count else "Nothing is in quarantine.")
 
 
 def _sources(night: Night) -> Table:

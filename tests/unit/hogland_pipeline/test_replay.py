@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hogland_pipeline.gate import load_files
-from hogland_pipeline.replay import Replay, replay_source
+from hogland_pipeline.replay import Refusal, Replay, refusals, replay_source
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings, load_settings
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
@@ -104,6 +104,8 @@ def test_replaying_what_is_still_broken_changes_nothing(
 
     replay = replay_source(settings, warehouse, landing, source, "run-2")
 
+    refused = Refusal("uplinks", "payload_is_decoded", f"unknown device {NEW}", 1)
+    assert refusals(warehouse, [source]) == [refused]
     assert (readings(warehouse), replay.rows_loaded) == (before, 0)
     assert [recovery.recovered for recovery in replay.recoveries] == [0]
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from hogland_pipeline.nightly import MartOutcome, Night, SourceOutcome
 from hogland_pipeline.progress import RUN_CONFIG, Progress
-from hogland_pipeline.replay import Recovery, Replay
-from hogland_pipeline.report import print_night, print_replay
+from hogland_pipeline.replay import Recovery, Refusal, Replay
+from hogland_pipeline.report import print_night, print_refusals, print_replay
 
 GOOD = SourceOutcome("smhi", "passed", 4465, 3715, 4, 743, 3, 25, 0, 1, "", 4.4)
 MART = MartOutcome("dim_sensor", 8, 10, 1, True, None, None)
@@ -186,3 +186,12 @@ def test_a_replay_says_what_came_in_and_what_stays() -> None:
 
 def test_a_replay_of_nothing_says_so() -> None:
     assert "Nothing is in quarantine." in replayed([Replay("smhi", 0, 0, "", ())], [])
+
+
+def test_what_is_in_quarantine_is_counted_by_its_reason() -> None:
+    console = Console(file=io.StringIO(), width=140, highlight=False)
+    print_refusals(console, [Refusal("snow", "payload_is_decoded", "value [x] is not a number", 1200)])
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    (row,) = (line for line in text.splitlines() if "is not a number" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells == ["snow", "payload_is_decoded", "value [x] is not a number", "1 200"]
