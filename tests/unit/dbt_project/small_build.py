@@ -165,12 +165,16 @@ class Build:
 
     def change_marts(self, sql: str) -> None:
         with duckdb.connect(self.marts) as connection:
-            connection.execute(f"set TimeZone = 'UTC'; attach '{self.warehouse}' as warehouse (read_only)")
+            connection.execute(
+                f"set TimeZone = 'UTC'; attach if not exists '{self.warehouse}' as warehouse (read_only)"
+            )
             connection.execute(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(self.marts) as connection:
-            connection.execute(f"set TimeZone = 'UTC'; attach '{self.warehouse}' as warehouse (read_only)")
+            connection.execute(
+                f"set TimeZone = 'UTC'; attach if not exists '{self.warehouse}' as warehouse (read_only)"
+            )
             return connection.execute(sql).fetchall()
 
     def dbt(self, *arguments: str, as_of: str = "2026-01-15") -> set[str]:

@@ -17,6 +17,7 @@ from sensors_ingest.http import Folder
 from sensors_ingest.landing import Landing
 from sensors_ingest.smhi import Series, Smhi
 from sensors_ingest.the_things_stack import TheThingsStack
+from tests import decoding
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "samples"
@@ -39,7 +40,7 @@ def candidates(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     landing = Landing(tmp_path_factory.mktemp("landing"))
     files = source.fetch(landing, [date(2026, 1, day) for day in range(1, 32)])
     assert len(files) == 31
-    rows = pl.DataFrame(pa.Table.from_batches(list(source.decode(landing, files))))
+    rows = decoding.readings(source.decode(landing, files))
     return rows.with_columns(day=pl.col("observed_at").dt.convert_time_zone("Europe/Stockholm").dt.date())
 
 
