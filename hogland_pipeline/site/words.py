@@ -91,9 +91,11 @@ class Words:
         return cast(str, self.texts["units"].get(unit, unit or ""))
 
     def date(self, day: date | None, *, short: bool = False) -> str:
-        """``23 november 2026``, or ``23 nov 2026``."""
+        """``23 november 2026``, or ``23 nov 2026``; of a moment the local day."""
         if day is None:
             return DASH
+        if isinstance(day, datetime):
+            day = day.astimezone(self.timezone).date()
         month = self.texts["months"][day.month - 1]
         return f"{day.day}{NO_BREAK_SPACE}{month[:3] if short else month} {day.year}"
 
@@ -105,8 +107,7 @@ class Words:
         """``23 november 2026 kl. 04.08``, local time."""
         if moment is None:
             return cast(str, self.texts["never"])
-        local = moment.astimezone(self.timezone)
-        return f"{self.date(local.date(), short=True)} {local:{self.texts['clock']}}"
+        return f"{self.date(moment, short=True)} {moment.astimezone(self.timezone):{self.texts['clock']}}"
 
     def period(self, period: str) -> str:
         """A period of the data in words: a year, years, a winter, a month or a day; other texts as they are."""

@@ -51,6 +51,7 @@ def test_shares_and_intervals() -> None:
 
 
 def test_times_are_local() -> None:
+    assert SWEDISH.date(datetime(2026, 1, 31, 23, 30, tzinfo=UTC)) == "1\u00a0februari 2026"
     assert SWEDISH.moment(datetime(2026, 1, 31, 23, 30, tzinfo=UTC)) == "1\u00a0feb 2026 kl.\u00a000.30"
     assert ENGLISH.moment(None) == "never"
     assert SWEDISH.date(date(2026, 11, 3)) == "3\u00a0november 2026"
