@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from hogland_pipeline.columns import literal, quoted
 from hogland_pipeline.history import release_at, releases_before
 from hogland_pipeline.overview import SAFE, Answer, NothingPublished, QueryFailed
 from hogland_pipeline.publishing import target_of
@@ -20,8 +21,6 @@ from hogland_pipeline.timeline import (
     TIMELINE_FOLDER,
     Index,
     TimelineUnreadable,
-    literal,
-    quoted,
     read_index,
     relations_at,
 )

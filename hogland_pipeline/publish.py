@@ -140,7 +140,7 @@ def publish(
         promises = published_promises(target)
         copy = stack.enter_context(ServerCopy(server, release_id)) if server else None
         with candidate_release(target, release_id) as candidate:
-            tables = copy_marts(build_db, candidate, marts)
+            tables = copy_marts(build_db, candidate, marts, contracts)
             if not may_break_contracts:
                 _require_promises_kept(promises, tables, contracts, published_at)
             checks = dict(_audit_marts(candidate, marts, audit))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
@@ -16,38 +15,30 @@ import duckdb
 import pyarrow as pa
 
 from expectations.runner import CheckResult
+from hogland_pipeline.columns import PLAIN_TYPE, Column, literal, period_of, quoted, row_hash
 from hogland_pipeline.contracts import MartContract, Promise
 from hogland_pipeline.publication_record import DESCRIPTION, RECORD_NAMES
 from hogland_pipeline.releases import DATABASE_NAME, MANIFEST_NAME, PublicationFailed, Target
 
 # The oldest storage format: a file written so opens in every DuckDB from 1.1.3 to 2.0.
 STORAGE_VERSION = "v1.0.0"
-PLAIN_TYPE = re.compile(
-    r"BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
-    r"|VARCHAR|DATE|TIMESTAMP( WITH TIME ZONE)?"
-)
-
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column as DuckDB names its type; the comment is the description from the model."""
-
-    name: str
-    type: str
-    comment: str | None
-
-
-@dataclass(frozen=True)
 class WrittenTable:
-    """A written table; the fingerprint covers its columns and rows, in whatever order the rows are."""
+    """A written table; the fingerprint covers its columns and rows, in whatever order the rows are.
+
+    ``period`` is the SQL for the period of a row (`columns.period_of`), ``periods`` holds a fingerprint for each.
+    """
 
     name: str
     row_count: int
     columns: tuple[Column, ...]
     fingerprint: str
     comment: str | None = None
+    period: str = ""
+    periods: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,9 @@ def published_fingerprints(target: Target) -> dict[str, str]:
         return {}
 
 
-def copy_marts(build_db: Path, candidate: Path, marts: Sequence[str]) -> list[WrittenTable]:
+def copy_marts(
+    build_db: Path, candidate: Path, marts: Sequence[str], contracts: Mapping[str, MartContract]
+) -> list[WrittenTable]:
     """Copy marts from schema main of the build database into the candidate, with comments, and as Parquet.
 
     Raises `PublicationFailed` when a mart is missing or has a column type that not every reader knows.
@@ -121,10 +114,10 @@ def copy_marts(build_db: Path, candidate: Path, marts: Sequence[str]) -> list[Wr
         raise PublicationFailed(f"there is no build database {build_db}")
     # Without a temporary folder of its own, an in-memory database would spill into the working directory.
     with duckdb.connect(config={"temp_directory": str(candidate / "spill")}) as connection:
-        connection.execute(f"ATTACH {_literal(build_db)} AS build (READ_ONLY)")
-        database = _literal(candidate / DATABASE_NAME)
+        connection.execute(f"ATTACH {literal(build_db)} AS build (READ_ONLY)")
+        database = literal(candidate / DATABASE_NAME)
         connection.execute(f"ATTACH {database} AS hogland (STORAGE_VERSION '{STORAGE_VERSION}')")
-        tables = [_copy_mart(connection, candidate, mart) for mart in marts]
+        tables = [_copy_mart(connection, candidate, contracts.get(mart) or MartContract(mart)) for mart in marts]
         connection.execute("CHECKPOINT hogland")
         connection.execute("DETACH hogland")
     return tables
@@ -138,7 +131,7 @@ def add_tables(candidate: Path, tables: Mapping[str, pa.Table]) -> list[WrittenT
             connection.execute(f"CREATE TABLE main.{name} AS FROM arriving")
             connection.unregister("arriving")
             _describe(connection, name, rows.schema)
-        written = [_write_table(connection, candidate, name) for name in tables]
+        written = [_write_table(connection, candidate, MartContract(name)) for name in tables]
         connection.execute("CHECKPOINT")
     return written
 
@@ -147,18 +140,19 @@ def _describe(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Sche
     """Descriptions of an Arrow schema and its fields become comments."""
     if schema.metadata and DESCRIPTION in schema.metadata:
         text = schema.metadata[DESCRIPTION].decode()
-        connection.execute(f"COMMENT ON TABLE main.{table} IS {_literal(text)}")
+        connection.execute(f"COMMENT ON TABLE main.{table} IS {literal(text)}")
     for column in schema:
         if column.metadata and DESCRIPTION in column.metadata:
             text = column.metadata[DESCRIPTION].decode()
-            connection.execute(f"COMMENT ON COLUMN main.{table}.{column.name} IS {_literal(text)}")
+            connection.execute(f"COMMENT ON COLUMN main.{table}.{column.name} IS {literal(text)}")
 
 
-def _copy_mart(connection: duckdb.DuckDBPyConnection, candidate: Path, mart: str) -> WrittenTable:
+def _copy_mart(connection: duckdb.DuckDBPyConnection, candidate: Path, contract: MartContract) -> WrittenTable:
+    mart = contract.name
     _require_plain(mart, _columns(connection, "build", mart))
     connection.execute(f"CREATE TABLE hogland.main.{mart} AS FROM build.main.{mart}")
     _copy_comments(connection, mart)
-    table = _write_table(connection, candidate, mart)
+    table = _write_table(connection, candidate, contract)
     [built] = _row(connection, f"FROM build.main.{mart} SELECT count(*)")
     if built != table.row_count:
         raise PublicationFailed(f"mart {mart}: {built} rows built, {table.row_count} rows copied")
@@ -185,11 +179,11 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, mart: str) -> None:
         [mart],
     )
     if comment:
-        connection.execute(f"COMMENT ON TABLE hogland.main.{mart} IS {_literal(comment)}")
+        connection.execute(f"COMMENT ON TABLE hogland.main.{mart} IS {literal(comment)}")
     for column in _columns(connection, "build", mart):
         if column.comment:
-            name = '"' + column.name.replace('"', '""') + '"'
-            connection.execute(f"COMMENT ON COLUMN hogland.main.{mart}.{name} IS {_literal(column.comment)}")
+            name = f"hogland.main.{mart}.{quoted(column.name)}"
+            connection.execute(f"COMMENT ON COLUMN {name} IS {literal(column.comment)}")
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> tuple[Column, ...]:
@@ -201,24 +195,20 @@ def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) ->
     return tuple(Column(*row) for row in rows)
 
 
-def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: str) -> WrittenTable:
-    """Measure a table of the candidate and write it as Parquet too.
-
-    The fingerprint rests on sum and exclusive or of DuckDB's row hashes, which may differ between its
-    versions: after an upgrade every mart counts as changed once. Floating point numbers count to twelve digits: a sum
-    over the same rows in another order may differ in the sixteenth, and no number has changed.
-    """
+def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, contract: MartContract) -> WrittenTable:
+    """Measure a table of the candidate and write it as Parquet too."""
+    name = contract.name
     columns = _columns(connection, "hogland", name)
-    cells = ", ".join(to_twelve_digits(column) for column in columns)
-    count, total, parity = _row(
-        connection,
-        f"FROM (FROM hogland.main.{name} SELECT hash({cells}) AS row_hash)"
-        " SELECT count(*), coalesce(sum(row_hash), 0), coalesce(bit_xor(row_hash), 0)",
-    )
-    content = json.dumps([[(column.name, column.type) for column in columns], count, total, parity])
+    period = period_of(columns, contract.key, contract.required)
+    rows = connection.execute(
+        f"FROM (FROM hogland.main.{name} SELECT {period or 'NULL'} AS period, {row_hash(columns)} AS row_hash)"
+        " SELECT period::VARCHAR, count(*), sum(row_hash), bit_xor(row_hash) GROUP BY period ORDER BY period"
+    ).fetchall()
+    count = sum(counted for _, counted, _, _ in rows)
+    content = json.dumps([[(column.name, column.type) for column in columns], rows])
     path = parquet_path(candidate, name)
-    connection.execute(f"COPY hogland.main.{name} TO {_literal(path)} (FORMAT parquet, COMPRESSION zstd)")
-    [exported] = _row(connection, f"FROM parquet_file_metadata({_literal(path)}) SELECT num_rows")
+    connection.execute(f"COPY hogland.main.{name} TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+    [exported] = _row(connection, f"FROM parquet_file_metadata({literal(path)}) SELECT num_rows")
     if exported != count:
         raise PublicationFailed(f"{path.name}: {count} rows in the table, {exported} rows exported")
     [comment] = _row(
@@ -227,19 +217,15 @@ def _write_table(connection: duckdb.DuckDBPyConnection, candidate: Path, name: s
         "WHERE database_name = 'hogland' AND schema_name = 'main' AND table_name = ?",
         [name],
     )
-    return WrittenTable(name, count, columns, hashlib.sha256(content.encode()).hexdigest()[:32], comment)
-
-
-def to_twelve_digits(column: Column) -> str:
-    """The upper 41 bits of a number (Veltkamp's split): a difference of its twelfth digit stays, later ones go.
-
-    Rounding by a logarithm costs twice as much. Numbers near the end of the range would overflow and stay whole.
-    """
-    cell = f'"{column.name}"'
-    if column.type not in ("DOUBLE", "FLOAT"):
-        return cell
-    number = f"{cell}::DOUBLE"  # in FLOAT the split would leave four digits
-    return f"CASE WHEN abs({cell}) < 1e300 THEN {number} * 4097 - ({number} * 4097 - {number}) ELSE {cell} END"
+    return WrittenTable(
+        name,
+        count,
+        columns,
+        hashlib.sha256(content.encode()).hexdigest()[:32],
+        comment,
+        period,
+        {of: f"{counted:x}-{total:x}-{parity:x}" for of, counted, total, parity in rows} if period else {},
+    )
 
 
 def write_manifest(draft: Draft, before: Path | None = None) -> None:
@@ -332,7 +318,3 @@ def parquet_path(candidate: Path, table: str) -> Path:
 def _row(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
     [row] = connection.execute(query, list(parameters)).fetchall()
     return tuple(row)
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from hogland_pipeline.release_tables import Column, Draft
+from hogland_pipeline.columns import Column
+from hogland_pipeline.release_tables import Draft
 from hogland_pipeline.semantics import Measure, SemanticModel, Subject
 from hogland_pipeline.settings import PROJECT_ROOT
 from hogland_pipeline.targets.semantic_model import label_of

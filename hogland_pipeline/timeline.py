@@ -1,30 +1,33 @@
 """The timeline of every mart: its rows with when readers began and ceased to see them, so that any day can be asked.
 
-    timeline/<mart>/unchanged.parquet      a mart that is what it was since its timeline began: a link to its Parquet
-    timeline/<mart>/current.parquet        of any other mart: the rows of this release
-                    past-0001.parquet …    and those that only earlier releases held
+    timeline/<mart>/unchanged.parquet      the mart when its timeline began: a link to its Parquet
+                    current-0001.parquet … rows of this release that are not in it
+                    past-0001.parquet …    rows that only earlier releases held
     timeline/<mart>.until-<time>/          an earlier form of the mart: columns were lost or retyped, or the mart left
     timeline/index.json                    which folder holds what
 
-Of a mart that changed, the rows at a moment are those with ``published_from <= moment AND (published_until IS NULL OR
-published_until > moment)``. A timeline belongs to its release: the rename that switches readers switches it too, and a
-release that was never completed leaves no trace in it. What a release does not change is a hard link to the files of
-the newest release before it.
+Of current and past rows those of a moment are ``published_from <= moment AND (published_until IS NULL OR
+published_until > moment)``. With its first change a small mart leaves ``unchanged.parquet`` as a whole; of a large one
+those periods leave that lost a row (``moved_periods``), and all that was ever shown of them is in the other files.
+
+A timeline belongs to its release: the rename that switches readers switches it too, and a release that was never
+completed leaves no trace in it. What a release does not change is a hard link to files of the newest release before it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hogland_pipeline.columns import literal, quoted
+
 TIMELINE_FOLDER = "timeline"
 INDEX_NAME = "index.json"
 UNCHANGED_NAME = "unchanged.parquet"
-CURRENT_NAME = "current.parquet"
 PUBLISHED_FROM = "published_from"
 PUBLISHED_UNTIL = "published_until"
 
@@ -37,7 +40,8 @@ class TimelineUnreadable(Exception):
 class Form:
     """A mart over a time in which its columns only grew; the moments are those of publications.
 
-    ``rows`` is the SQL condition on the rows that are kept, ``fingerprint`` that of the mart in the last release.
+    ``rows`` is the SQL condition on the rows that are kept. ``fingerprint`` and ``periods`` are those of the mart in
+    the last release, ``period`` is the SQL for the period of a row (`columns.period_of`).
     """
 
     mart: str
@@ -46,6 +50,9 @@ class Form:
     rows: str
     fingerprint: str
     published_until: datetime | None = None
+    period: str = ""
+    periods: Mapping[str, str] = field(default_factory=dict)
+    moved_periods: Sequence[str] = ()
 
     def holds_at(self, moment: datetime) -> bool:
         """Whether the mart was published in this form at the moment."""
@@ -53,7 +60,12 @@ class Form:
 
     def ended(self, moment: datetime) -> Form:
         """The same form, no longer published from the moment on."""
-        return replace(self, published_until=self.published_until or moment)
+        return replace(self, published_until=self.published_until or moment, periods={})
+
+    @property
+    def stays_unchanged(self) -> str:
+        """The SQL condition on the rows of ``unchanged.parquet`` that still count."""
+        return f"NOT {in_periods(self.period, self.moved_periods)}" if self.moved_periods else "true"
 
 
 @dataclass(frozen=True)
@@ -97,30 +109,36 @@ def relations_at(release: Path, index: Index, moment: datetime) -> Iterator[tupl
 
 
 def _select(folder: Path, form: Form, moment: datetime) -> str:
-    columns = ", ".join(quoted(column) for column in form.columns)
+    parts = []
     if (unchanged := folder / UNCHANGED_NAME).exists():
-        return f"FROM read_parquet({literal(unchanged)}) SELECT {columns}"
-    files = ", ".join(literal(path) for path in sorted(folder.glob("*.parquet")))
-    return (
-        f"FROM read_parquet([{files}], union_by_name = true) SELECT {columns}"
-        f" WHERE {PUBLISHED_FROM} <= {timestamp(moment)}"
-        f" AND ({PUBLISHED_UNTIL} IS NULL OR {PUBLISHED_UNTIL} > {timestamp(moment)})"
-    )
+        parts.append(f"FROM read_parquet({literal(unchanged)}) WHERE {form.stays_unchanged}")
+    if files := ", ".join(literal(path) for path in (*current_files(folder), *past_files(folder))):
+        parts.append(
+            f"FROM read_parquet([{files}], union_by_name = true) WHERE {PUBLISHED_FROM} <= {timestamp(moment)}"
+            f" AND ({PUBLISHED_UNTIL} IS NULL OR {PUBLISHED_UNTIL} > {timestamp(moment)})"
+        )
+    columns = ", ".join(quoted(column) for column in form.columns)
+    return f"FROM ({' UNION ALL BY NAME '.join(parts)}) SELECT {columns}"
+
+
+def current_files(folder: Path) -> list[Path]:
+    """A mart's files of rows that came since its timeline began and are shown, in order."""
+    return sorted(folder.glob("current*.parquet"))
+
+
+def past_files(folder: Path) -> list[Path]:
+    """A mart's files of rows that are no longer shown, in order."""
+    return sorted(folder.glob("past-*.parquet"))
+
+
+def in_periods(period: str, periods: Iterable[str]) -> str:
+    """The SQL condition on the rows of these periods, at least one."""
+    return f"{period} IN ({', '.join(map(literal, periods))})"
 
 
 def timestamp(moment: datetime) -> str:
     """A moment as SQL."""
     return f"TIMESTAMPTZ {literal(_text(moment))}"
-
-
-def literal(value: object) -> str:
-    """A text as SQL."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _form(entry: Mapping[str, Any]) -> Form:
@@ -141,6 +159,9 @@ def _entry(form: Form) -> dict[str, Any]:
         "rows": form.rows,
         "fingerprint": form.fingerprint,
         "columns": dict(form.columns),
+        "period": form.period,
+        "periods": dict(form.periods),
+        "moved_periods": sorted(form.moved_periods),
     }
 
 

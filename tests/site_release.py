@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from hogland_pipeline.columns import Column
 from hogland_pipeline.publish_settings import SiteSettings
-from hogland_pipeline.release_tables import Column, Draft, WrittenTable
+from hogland_pipeline.release_tables import Draft, WrittenTable
 from hogland_pipeline.site.write import write_site
 
 MARTS = Path(__file__).with_name("site_marts.sql")

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hogland_pipeline.columns import Column
 from hogland_pipeline.contracts import ALL_ROWS, MartContract, languages
 from hogland_pipeline.docs_sites.page import render
-from hogland_pipeline.release_tables import Column, Draft, WrittenTable
+from hogland_pipeline.release_tables import Draft, WrittenTable
 
 # House rule: the unit is the end of a column's name. Bounds of a value are in the unit of the value.
 UNITS = {

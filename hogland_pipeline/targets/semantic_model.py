@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
+from hogland_pipeline.columns import Column
 from hogland_pipeline.contracts import languages
-from hogland_pipeline.release_tables import Column, Draft, WrittenTable
+from hogland_pipeline.release_tables import Draft, WrittenTable
 from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.semantics import Join, Measure, SemanticModel, Subject, unknown_columns
 

@@ -3,10 +3,10 @@
     python -m tests.bench.bench_publish [--rows 1000000 10000000] [--targets files timelines postgres] [--times 2]
 
 files     a whole release in DuckDB and Parquet: copied, fingerprinted, compared, recorded, digested, made durable,
-          switched; the mart's timeline begins. Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage
-          version, COPY to Parquet.
-timelines the timeline of a mart of which one row in a hundred changed, and of one that did not change. Bare: EXCEPT
-          ALL both ways between the two releases, to Parquet.
+          switched; the mart's timeline begins. And once more for the night after, with a new day and a corrected one.
+          Bare: CREATE TABLE AS and CHECKPOINT into a file of the same storage version, COPY to Parquet.
+timelines the timeline alone of a mart with a new day and a corrected one, of one of which one row in a hundred changed,
+          and of one that did not change. Bare: EXCEPT ALL both ways between the two releases, to Parquet.
 postgres  loaded with index, statistics and rights where nobody sees it, counted, and switched. Bare: CREATE TABLE and
           one ADBC stream of the same Parquet file, without and with the index on the key.
           Its CPU is the client's and the server's together; the server tidies nothing up by itself meanwhile.
@@ -93,7 +93,7 @@ def our_files(build_db: Path, folder: Path) -> tuple[Path, int]:
     """A release as the night makes it, without an audit: what that costs depends on the suite."""
     publication = publish(
         build_db,
-        Target(folder),
+        Target(folder, keep=2),
         [MART],
         run_id="bench",
         sources=[],
@@ -105,15 +105,19 @@ def our_files(build_db: Path, folder: Path) -> tuple[Path, int]:
     return publication.folder / DATABASE_NAME, publication.marts[0].row_count
 
 
-def changed(build_db: Path) -> Path:
-    """The same mart the night after: one row in a hundred has another value."""
-    path = build_db.with_name("changed") / build_db.name
+def a_night_later(build_db: Path, is_corrected: str, new_days: int) -> Path:
+    """The same mart the night after: rows that meet the condition have another value, and there are more days."""
+    path = build_db.with_name(f"later-{new_days}") / build_db.name
     path.parent.mkdir(exist_ok=True)
     with duckdb.connect(path) as connection:
         connection.execute(f"ATTACH '{build_db}' AS before (READ_ONLY)")
         connection.execute(
-            f"CREATE OR REPLACE TABLE {MART} AS FROM before.{MART} SELECT * REPLACE (CASE WHEN"
-            " hash(sensor_id, local_date) % 100 = 0 THEN readings + 1 ELSE readings END AS readings)"
+            f"CREATE OR REPLACE TABLE {MART} AS FROM before.{MART} SELECT * REPLACE ("
+            f"CASE WHEN {is_corrected} THEN readings + 1 ELSE readings END AS readings)"
+        )
+        connection.execute(
+            f"INSERT INTO {MART} FROM before.{MART} SELECT * REPLACE (local_date + {new_days} AS local_date)"
+            f" WHERE local_date > (FROM before.{MART} SELECT max(local_date)) - {new_days}"
         )
     return path
 
@@ -147,16 +151,14 @@ class Candidate:
 def candidate(build_db: Path, folder: Path, before: Path) -> Candidate:
     """As a publication has it when its timelines' turn comes."""
     (folder / "parquet").mkdir(parents=True)
-    return Candidate(folder, copy_marts(build_db, folder, [MART]), before)
+    return Candidate(folder, copy_marts(build_db, folder, [MART], contracts()), before)
 
 
 def our_timeline(copied: Candidate) -> tuple[Path, int]:
     """What a publication does for the timelines, and nothing else of it."""
     extend_timelines(copied.folder, copied.tables, contracts(), datetime.now(UTC), [copied.before])
-    files = {path.name: path for path in (copied.folder / "timeline" / MART).iterdir()}
-    written = files.get("current.parquet") or files["unchanged.parquet"]
-    past = files.get("past-0001.parquet")
-    return past or written, pq.read_metadata(past).num_rows if past else 0
+    past = sorted((copied.folder / "timeline" / MART).glob("past-*.parquet"))
+    return (past or [parquet_path(copied.folder, MART)])[0], sum(pq.read_metadata(path).num_rows for path in past)
 
 
 def contracts() -> dict[str, MartContract]:
@@ -210,26 +212,37 @@ def _wall(cost: Cost) -> float:
     return cost.wall
 
 
+def publishing(night: Path, scratch: Path) -> tuple[Work, Work]:
+    """A release of a night's marts after those of the night before with the same turn, and the bare copy."""
+    return (
+        lambda turn: our_files(night, scratch / f"ours-{turn}"),
+        lambda turn: bare_files(night, scratch / f"bare-{night.parent.name}-{turn}"),
+    )
+
+
+def extending(before: Path, release: Path, night: Path, scratch: Path, times: int) -> tuple[Work, Work]:
+    """What a night's timelines cost after the release before, and the bare difference of both nights."""
+    turns = [candidate(night, scratch / f"candidate-{turn}", release) for turn in range(times)]
+    return (
+        lambda turn: our_timeline(turns[turn]),
+        lambda turn: bare_difference(before, night, scratch / f"difference-{turn}"),
+    )
+
+
 def bench(rows: int, targets: list[str], times: int, scratch: Path) -> Iterator[dict[str, Any]]:
     """Every target of one size."""
     build_db = build(scratch, rows)
+    later = a_night_later(build_db, "local_date = DATE '1990-01-01'", new_days=1)
     if "files" in targets:
-        ours, bare = best(
-            lambda turn: our_files(build_db, scratch / f"ours-{turn}"),
-            lambda turn: bare_files(build_db, scratch / f"bare-{turn}"),
-            times,
-        )
-        yield {"target": "DuckDB and Parquet", "rows": rows, "ours": ours, "bare": bare}
+        for target, night in (("DuckDB and Parquet", build_db), ("the night after", later)):
+            ours, bare = best(*publishing(night, scratch), times)
+            yield {"target": target, "rows": rows, "ours": ours, "bare": bare}
     if "timelines" in targets:
         before, _ = our_files(build_db, scratch / "before")
-        after = changed(build_db)
-        turns = [candidate(after, scratch / f"candidate-{turn}", before.parent) for turn in range(times)]
-        ours, bare = best(
-            lambda turn: our_timeline(turns[turn]),
-            lambda turn: bare_difference(build_db, after, scratch / f"difference-{turn}"),
-            times,
-        )
-        yield {"target": "timeline, 1 % changed", "rows": rows, "ours": ours, "bare": bare}
+        scattered = a_night_later(build_db, "hash(sensor_id, local_date) % 100 = 0", new_days=0)
+        for target, night in (("timeline, two days", later), ("timeline, 1 % anywhere", scattered)):
+            ours, bare = best(*extending(build_db, before.parent, night, scratch / night.parent.name, times), times)
+            yield {"target": target, "rows": rows, "ours": ours, "bare": bare}
         same = candidate(build_db, scratch / "same", before.parent)
         cost = measured(lambda: our_timeline(same))
         yield {"target": "timeline, no change", "rows": rows, "ours": cost, "bare": replace(bare, rows=0)}

@@ -18,11 +18,12 @@ import duckdb
 import pytest
 import yaml
 
+from hogland_pipeline.columns import Column
 from hogland_pipeline.contracts import contracts_of
 from hogland_pipeline.dbt_build import MANIFEST_PATH
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.publication_record import DESCRIPTION, PUBLICATION_SCHEMA
-from hogland_pipeline.release_tables import Column, Draft, WrittenTable
+from hogland_pipeline.release_tables import Draft, WrittenTable
 from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.semantics import SemanticModel, SemanticsError, read_semantic_model, unknown_columns
 from hogland_pipeline.settings import PROJECT_ROOT

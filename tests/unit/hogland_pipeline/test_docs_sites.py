@@ -11,12 +11,13 @@ import pytest
 
 from expectations.runner import CheckResult
 from expectations.suite import load_suite
+from hogland_pipeline.columns import Column
 from hogland_pipeline.contracts import MartContract
 from hogland_pipeline.docs_sites.data_docs import AuditedTable, audit_pages
 from hogland_pipeline.docs_sites.dbt_docs import catalog, dbt_docs_page, shown_manifest
 from hogland_pipeline.docs_sites.dictionary import dictionary_page, unit_of
 from hogland_pipeline.manifest import Manifest
-from hogland_pipeline.release_tables import Column, Draft, WrittenTable
+from hogland_pipeline.release_tables import Draft, WrittenTable
 
 NIGHT = datetime(2026, 2, 1, 1, tzinfo=UTC)
 SNOW = WrittenTable(

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from hogland_pipeline import release_tables
+from hogland_pipeline.contracts import MartContract
 from hogland_pipeline.releases import Target
 from tests.unit.hogland_pipeline.small_release import NIGHT, SNOW, build, release
 
@@ -70,5 +71,6 @@ def test_the_order_of_a_sum_is_no_change_but_the_twelfth_digit_is(tmp_path: Path
             connection.execute(f"CREATE TABLE hogland.main.mart AS SELECT {value} AS mean")
             connection.execute("ALTER TABLE hogland.main.mart ALTER mean TYPE DOUBLE")
             (tmp_path / str(attempt) / "parquet").mkdir(parents=True)
-            fingerprints.append(release_tables._write_table(connection, tmp_path / str(attempt), "mart").fingerprint)
+            mart = release_tables._write_table(connection, tmp_path / str(attempt), MartContract("mart"))
+            fingerprints.append(mart.fingerprint)
     assert (fingerprints[0] == fingerprints[1]) is is_same

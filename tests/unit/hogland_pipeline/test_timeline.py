@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from hogland_pipeline import timeline_extension
+from hogland_pipeline import timeline_changes
 from hogland_pipeline.as_of import ask_as_of
 from hogland_pipeline.contracts import MartContract
 from hogland_pipeline.overview import NothingPublished, QueryFailed
@@ -103,7 +103,7 @@ def test_a_night_without_news_links_every_file_and_writes_none(nights: Nights) -
     before = {name: path.stat().st_ino for name, path in nights.files().items()}
     nights.publish(values("(1, 3.5)"))
     assert before == {name: path.stat().st_ino for name, path in nights.files().items()}
-    assert set(before) == {"current.parquet", "past-0001.parquet"}
+    assert set(before) == {"current-0001.parquet", "past-0001.parquet"}
 
 
 def test_a_mart_that_never_changed_costs_no_file_of_its_own(nights: Nights) -> None:
@@ -148,10 +148,15 @@ def test_the_fourth_digit_of_a_float_is_news(nights: Nights) -> None:
 
 
 def test_past_rows_go_to_few_files(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline_extension, "SEGMENT_ROWS", 3)
+    monkeypatch.setattr(timeline_changes, "SEGMENT_ROWS", 3)
     for night in range(8):
         nights.publish(values(f"(1, {night}.5)"))
-    assert sorted(nights.files()) == ["current.parquet", "past-0001.parquet", "past-0002.parquet", "past-0003.parquet"]
+    assert sorted(nights.files()) == [
+        "current-0001.parquet",
+        "past-0001.parquet",
+        "past-0002.parquet",
+        "past-0003.parquet",
+    ]
     assert [float(nights.ask(night)[0][1]) for night in range(8)] == [night + 0.5 for night in range(8)]
 
 
@@ -249,7 +254,7 @@ def test_a_release_that_was_never_shown_is_in_no_answer(nights: Nights) -> None:
     assert [nights.ask(night) for night in range(3)] == [[(1, 2.5)], [(1, 2.5)], [(1, 3.5)]]
 
 
-@pytest.mark.parametrize("name", ["current.parquet", "past-0001.parquet"])
+@pytest.mark.parametrize("name", ["current-0001.parquet", "past-0001.parquet"])
 def test_a_file_that_cannot_be_read_costs_its_own_timeline_and_not_the_night(nights: Nights, name: str) -> None:
     nights.publish(values("(1, 2.5)"))
     nights.publish(values("(1, 3.5)"))
@@ -290,7 +295,7 @@ def test_a_disk_that_is_full_publishes_nothing(nights: Nights, monkeypatch: pyte
     def full(*_: object) -> None:
         raise duckdb.IOException("No space left on device")
 
-    monkeypatch.setattr("hogland_pipeline.timeline_extension._Extender._write", full)
+    monkeypatch.setattr(timeline_changes, "write_parquet", full)
     with pytest.raises(PublicationFailed, match="No space left on device"):
         nights.publish(values("(1, 3.5)"))
     monkeypatch.undo()
