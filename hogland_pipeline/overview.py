@@ -35,7 +35,7 @@ class NothingPublished(Exception):
 
 
 class QueryFailed(Exception):
-    """A question that the published file cannot answer; one sentence."""
+    """A question that the published file cannot answer; in DuckDB's words, which point at the place."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def ask(settings: Settings, query: str) -> Answer:
     """
     database = target_of(settings).database
     if not database.exists():
-        raise NothingPublished(f"Nothing is published in {settings.published_dir}: run 'hogland run' first.")
+        raise _nothing_published(settings)
     try:
         with duckdb.connect(database.resolve(), read_only=True, config=SAFE) as connection:
             cursor = connection.execute(query)
             columns = [column[0] for column in cursor.description or []]
             return Answer(columns, cursor.fetchall() if columns else [])
     except duckdb.Error as error:
-        raise QueryFailed(" ".join(str(error).split())) from None
+        raise QueryFailed(str(error).rstrip()) from None
 
 
 def print_answer(console: Console, answer: Answer, limit: int) -> None:
@@ -102,7 +102,7 @@ def print_status(console: Console, settings: Settings) -> None:
 
 
 def print_releases(console: Console, settings: Settings) -> None:
-    """Every publication and roll-back, and which releases are kept."""
+    """Every publication and roll-back, and which releases are kept. Raises ``NothingPublished``."""
     target = target_of(settings)
     kept, current = set(release_ids(target)), current_release(target)
     table = Table(title="Publications", title_justify="left")
@@ -116,6 +116,8 @@ def print_releases(console: Console, settings: Settings) -> None:
         state = "now published" if event.release_id == current else "yes" if event.release_id in kept else "no"
         where = f"[red]failed: {', '.join(failed)}[/]" if failed else "all"
         table.add_row(_local(event.at), event.event.replace("_", " "), event.release_id, state, where)
+    if not table.row_count:
+        raise _nothing_published(settings)
     console.print(table)
     console.print("Go back with: hogland rollback RELEASE")
 
@@ -123,6 +125,10 @@ def print_releases(console: Console, settings: Settings) -> None:
 def print_targets(console: Console, states: Sequence[TargetState]) -> None:
     """Which target shows which release."""
     console.print(_targets(states))
+
+
+def _nothing_published(settings: Settings) -> NothingPublished:
+    return NothingPublished(f"Nothing is published in {settings.published_dir}: run 'hogland run' first.")
 
 
 def _target_states(settings: Settings) -> list[TargetState]:
