@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from hogland_pipeline.replay import replay_source
 from hogland_pipeline.resources import BoundSource
@@ -31,10 +32,22 @@ REPLAY_SCHEMA = dg.TableSchema(
         dg.TableColumn("check_name"),
         dg.TableColumn("reason"),
         dg.TableColumn("before", "int"),
-        dg.TableColumn("after", "int"),
         dg.TableColumn("recovered", "int"),
+        dg.TableColumn("reason_changed", "int"),
+        dg.TableColumn("after", "int"),
     ]
 )
+
+
+class ReplayConfig(dg.Config):
+    """What the launchpad asks."""
+
+    every_file: bool = Field(
+        default=False,
+        description="Every landed file, not only those with rows in quarantine: a decoder read wrong values, which "
+        "nothing refused. As `hogland replay --all`.",
+    )
+
 
 # Dagster has no public name for what define_asset_job returns.
 AssetJob = Any
@@ -75,19 +88,22 @@ def replay_job(settings: Settings, sources: Sequence[BoundSource]) -> dg.JobDefi
 
     @dg.op(pool=WAREHOUSE_POOL)
     def replay_quarantine(
-        context: dg.OpExecutionContext, landing: dg.ResourceParam[Landing], warehouse: dg.ResourceParam[Warehouse]
+        context: dg.OpExecutionContext,
+        config: ReplayConfig,
+        landing: dg.ResourceParam[Landing],
+        warehouse: dg.ResourceParam[Warehouse],
     ) -> None:
-        replays = [replay_source(settings, warehouse, landing, bound, context.run_id) for bound in sources]
+        replays = [
+            replay_source(settings, warehouse, landing, bound, context.run_id, whole=config.every_file)
+            for bound in sources
+        ]
         recoveries = [recovery for replay in replays for recovery in replay.recoveries]
         context.add_output_metadata(
             {
+                "files": sum(replay.files for replay in replays),
                 "rows_loaded": sum(replay.rows_loaded for replay in replays),
                 "recovered": dg.MetadataValue.table(
-                    [
-                        dg.TableRecord(dict(asdict(recovery)) | {"recovered": recovery.recovered})
-                        for recovery in recoveries
-                    ],
-                    REPLAY_SCHEMA,
+                    [dg.TableRecord(asdict(recovery)) for recovery in recoveries], REPLAY_SCHEMA
                 ),
             }
         )
@@ -98,6 +114,8 @@ def replay_job(settings: Settings, sources: Sequence[BoundSource]) -> dg.JobDefi
     @dg.job(
         name=REPLAY_JOB,
         executor_def=dg.in_process_executor,
+        # What the launchpad shows, to be edited there.
+        config=dg.RunConfig(ops={"replay_quarantine": ReplayConfig()}),
         description="After a decoder, device list or rule was mended: run what is in quarantine again from landing.",
     )
     def replay() -> None:

@@ -8,6 +8,9 @@ decoder that had read a wrong value refused nothing: then every landing file of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import duckdb
+import pyarrow as pa
+
 from hogland_pipeline.gate import load_files
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
@@ -17,18 +20,18 @@ from sensors_ingest.landing import Landing
 
 @dataclass(frozen=True)
 class Recovery:
-    """Rows of one source that one check had refused for one reason, before and after the replay."""
+    """Rows that one check refuses for one reason, before and after the replay.
+
+    Of those before, ``recovered`` came in and ``reason_changed`` are in ``after`` of another reason now.
+    """
 
     source: str
     check_name: str
     reason: str
     before: int
+    recovered: int
+    reason_changed: int
     after: int
-
-    @property
-    def recovered(self) -> int:
-        """Rows that are no longer refused for this reason; negative when a mended rule names it for others."""
-        return self.before - self.after
 
 
 @dataclass(frozen=True)
@@ -78,21 +81,48 @@ def replay_source(
     if not files:
         return Replay(bound.source.name, 0, 0, "", ())
     load = load_files(warehouse, bound, landing, files, run_id, settings)
-    after = _refused(warehouse, bound)
-    recoveries = [
-        Recovery(bound.source.name, check, reason, before.get((check, reason), 0), after.get((check, reason), 0))
-        for check, reason in sorted(before.keys() | after.keys())
-    ]
+    recoveries = _recoveries(bound.source.name, before, _refused(warehouse, bound))
     return Replay(bound.source.name, len(files), load.inserted + load.revised, load.message, recoveries)
 
 
-def _refused(warehouse: Warehouse, bound: BoundSource) -> dict[tuple[str, str], int]:
+def _refused(warehouse: Warehouse, bound: BoundSource) -> pa.Table:
+    """How many rows of each line of a landing file are in quarantine, by reason."""
     with warehouse.read() as connection:
-        rows = connection.execute(
-            f"SELECT check_name, reason, count(*) FROM quarantine.{bound.table.name} WHERE source = ? GROUP BY ALL",  # noqa: S608 - a name of ours
+        return connection.execute(
+            f"""
+            SELECT landing_id, landing_row, check_name, reason, count(*) AS refused
+            FROM quarantine.{bound.table.name} WHERE source = ? GROUP BY ALL
+            """,  # noqa: S608 - a name of ours
             [bound.source.name],
+        ).to_arrow_table()
+
+
+def _recoveries(source: str, before: pa.Table, after: pa.Table) -> list[Recovery]:
+    """What became of each reason. A line that lost a reason and gained another one changed its reason."""
+    with duckdb.connect() as connection:
+        connection.register("refused_before", before)
+        connection.register("refused_after", after)
+        rows = connection.execute(
+            """
+            WITH line AS (
+                SELECT landing_id, landing_row, check_name, reason, coalesce(b.refused, 0) AS before,
+                       coalesce(a.refused, 0) AS after, greatest(before - after, 0) AS gone,
+                       sum(greatest(after - before, 0)) OVER (PARTITION BY landing_id, landing_row) AS come
+                FROM refused_before b FULL JOIN refused_after a USING (landing_id, landing_row, check_name, reason)
+            ), spread AS (
+                -- What came to a line is counted against its reasons that went, one after the other.
+                SELECT *, least(gone, greatest(come - coalesce(sum(gone) OVER others, 0), 0)) AS changed FROM line
+                WINDOW others AS (
+                    PARTITION BY landing_id, landing_row ORDER BY check_name, reason
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                )
+            )
+            SELECT check_name, reason, sum(before)::BIGINT, sum(gone - changed)::BIGINT, sum(changed)::BIGINT,
+                   sum(after)::BIGINT
+            FROM spread GROUP BY ALL ORDER BY ALL
+            """
         ).fetchall()
-    return {(check, reason): count for check, reason, count in rows}
+    return [Recovery(source, *row) for row in rows]
 
 
 def _quarantined_files(warehouse: Warehouse, bound: BoundSource) -> set[str]:

@@ -46,11 +46,11 @@ def print_replay(console: Console, replays: Sequence[Replay], failures: Sequence
     table = Table(title="Quarantine, replayed from landing", title_justify="left")
     for heading in ("source", "reason"):
         table.add_column(heading)
-    for heading in ("before", "recovered", "left"):
+    for heading in ("before", "recovered", "other reason now", "in quarantine now"):
         table.add_column(heading, justify="right")
     for replay in replays:
         for found in replay.recoveries:
-            counts = (found.before, found.recovered, found.after)
+            counts = (found.before, found.recovered, found.reason_changed, found.after)
             table.add_row(found.source, escape(found.reason), *map(_grouped, counts))
     console.print(table if table.row_count else "Nothing is in quarantine.")
     console.print(f"{_grouped(sum(replay.rows_loaded for replay in replays))} rows loaded.")

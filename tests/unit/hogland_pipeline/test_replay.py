@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from hogland_pipeline.gate import load_files
-from hogland_pipeline.replay import Refusal, Replay, refusals, replay_source
+from hogland_pipeline.jobs import replay_job
+from hogland_pipeline.replay import Recovery, Refusal, Replay, _recoveries, refusals, replay_source
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings, load_settings
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
@@ -22,15 +24,16 @@ from sensors_ingest.the_things_stack import TheThingsStack
 DAY = date(2026, 1, 10)
 KNOWN, NEW = "A81758FFFE04A001", "A81758FFFE04A00F"
 ELSYS_22_6_DEGC_35_PERCENT = base64.b64encode(bytes.fromhex("0100e20223070e27")).decode()
+ELSYS_PROBE_MISSING = base64.b64encode(bytes.fromhex("017fff0223070e27")).decode()
 
 
-def uplink(dev_eui: str, frame: int) -> str:
+def uplink(dev_eui: str, frame: int, payload: str = ELSYS_22_6_DEGC_35_PERCENT) -> str:
     received_at = (datetime(2026, 1, 10, 12, tzinfo=UTC) + timedelta(minutes=10 * frame)).isoformat()
     message = {
         "session_key_id": "AXPoziFRvbcEguvZQoCCZw==",
         "f_port": 5,
         "f_cnt": frame,
-        "frm_payload": ELSYS_22_6_DEGC_35_PERCENT,
+        "frm_payload": payload,
         "rx_metadata": [{"time": received_at}],
         "received_at": received_at,
     }
@@ -69,6 +72,10 @@ def deliver(folder: Path, lines: Sequence[str]) -> None:
     (folder / f"{DAY}.ndjson").write_text("\n".join(lines), encoding="utf-8")
 
 
+def counts(recovery: Recovery) -> tuple[int, int, int, int]:
+    return recovery.before, recovery.recovered, recovery.reason_changed, recovery.after
+
+
 def readings(warehouse: Warehouse) -> dict[str, int]:
     with warehouse.read() as connection:
         rows = connection.execute("SELECT sensor_id, count(*) FROM raw.sensor_reading GROUP BY ALL").fetchall()
@@ -88,9 +95,40 @@ def test_a_device_added_to_the_list_recovers_its_uplinks(
     assert readings(warehouse) == before | {NEW: before[KNOWN] // 10}
     assert (replay.files, replay.message) == (1, "")
     assert replay.rows_loaded == before[KNOWN] // 10
-    recovered = {recovery.reason: (recovery.before, recovery.after) for recovery in replay.recoveries}
-    assert recovered.pop(f"unknown device {NEW}") == (2, 0)
-    assert list(recovered.values()) == [(1, 1)], "the broken line stays refused"
+    recoveries = {recovery.reason: counts(recovery) for recovery in replay.recoveries}
+    assert recoveries.pop(f"unknown device {NEW}") == (2, 2, 0, 0)
+    assert list(recoveries.values()) == [(1, 0, 0, 1)], "the broken line stays refused"
+
+
+def test_what_is_refused_for_another_reason_now_is_not_recovered(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder = tmp_path / "drop"
+    probe_missing = uplink(NEW, 2, ELSYS_PROBE_MISSING)
+    deliver(folder, [*(uplink(KNOWN, frame) for frame in range(30)), uplink(NEW, 1), probe_missing])
+    load(settings, warehouse, landing, bound(folder, [KNOWN]))
+
+    replay = replay_source(settings, warehouse, landing, bound(folder, [KNOWN, NEW]), "run-2")
+
+    assert {recovery.reason: counts(recovery) for recovery in replay.recoveries} == {
+        f"unknown device {NEW}": (2, 1, 1, 0),
+        "temperature sentinel 0x7FFF (probe missing)": (0, 0, 0, 1),
+    }
+
+
+def test_a_line_with_many_rows_changes_no_more_reasons_than_came() -> None:
+    def refused(*rows: tuple[str, int]) -> pa.Table:
+        lines = [{"landing_id": "x", "landing_row": 1, "check_name": "c", "reason": r, "refused": n} for r, n in rows]
+        return pa.Table.from_pylist(lines)
+
+    recoveries = _recoveries("kolada", refused(("a", 2), ("b", 3), ("c", 1)), refused(("c", 1), ("d", 3)))
+
+    assert {recovery.reason: counts(recovery) for recovery in recoveries} == {
+        "a": (2, 0, 2, 0),
+        "b": (3, 2, 1, 0),
+        "c": (1, 0, 0, 1),
+        "d": (0, 0, 0, 3),
+    }
 
 
 def test_replaying_what_is_still_broken_changes_nothing(
@@ -150,3 +188,28 @@ def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
 
     assert (replay.files, replay.rows_loaded) == (1, 3)
     assert temperatures() == [(22.6, 2)] * 3, "the earlier value stays in the history"
+
+
+@pytest.mark.parametrize(("config", "files"), [({}, 0), ({"every_file": True}, 1)])
+def test_the_job_replays_every_file_when_it_is_told_to(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing, config: dict[str, bool], files: int
+) -> None:
+    folder = tmp_path / "drop"
+    deliver(folder, [uplink(KNOWN, 1)])
+    source = bound(folder, [KNOWN])
+    load(settings, warehouse, landing, source)
+
+    ended = replay_job(settings, [source]).execute_in_process(
+        resources={"landing": landing, "warehouse": warehouse},
+        run_config={"ops": {"replay_quarantine": {"config": config}}},
+    )
+
+    [output] = [event.step_output_data for event in ended.all_events if event.is_successful_output]
+    assert output.metadata["files"].value == files
+
+
+def test_the_job_says_what_every_file_is_for(settings: Settings) -> None:
+    op = replay_job(settings, []).nodes[0].definition
+    field = op.config_schema.as_field().config_type.fields["every_file"]
+    assert field.default_value is False
+    assert "Every landed file" in field.description
