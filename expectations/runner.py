@@ -53,6 +53,7 @@ class CheckResult:
     failing_query: str | None = None
     error: str | None = None
     observed_value: str | None = None
+    description_sv: str | None = None
 
 
 def load_expectations(suite: Suite) -> list[Any]:
@@ -205,6 +206,7 @@ class _Audit:
             failing_query=f"select {_quoted(index)} from ({failing_query})" if names_rows and index else None,
             error=error,
             observed_value=observed_value,
+            description_sv=check.description_sv,
         )
 
     def _failing_rows_query(self, check: Check, measured: Mapping[str, Any]) -> str | None:

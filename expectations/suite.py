@@ -79,6 +79,7 @@ class Check(Strict):
     """One truth a table must hold.
 
     ``only_where`` narrows the check to rows whose columns hold a value, one of a list of values, or null.
+    ``description_sv`` is for those who read the KPI page: a mart's check of severity warning needs it.
     ``{batch}`` in an SQL expectation stands for the audited table, which cannot be joined there, and
     ``{schema}`` for the schema it is in; other braces are doubled, as in ``[0-9]{{4}}``.
     """
@@ -90,6 +91,7 @@ class Check(Strict):
     scope: Scope
     severity: Severity
     description: Text
+    description_sv: Text | None = None
     threshold_reason: Text
 
     @field_validator("expectation")
@@ -151,6 +153,9 @@ class Suite(Strict):
             )
         if not staged and (rows := [check.name for check in self.expectations if check.scope == "row"]):
             raise ValueError(f"check {rows[0]!r} has scope row, but a mart has no quarantine")
+        warnings = (check for check in self.expectations if check.severity == "warning")
+        if not staged and (untold := [check.name for check in warnings if not check.description_sv]):
+            raise ValueError(f"check {untold[0]!r} warns those who read the KPI page; it needs a description_sv")
         return self
 
 

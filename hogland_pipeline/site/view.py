@@ -263,8 +263,10 @@ class View:
         return ", ".join(text.format(count=count) for count, text in counts if count) or DASH
 
     def warnings(self, mart: str) -> Sequence[str]:
-        """What the checks of a mart that did not hold say, in English as they are written."""
-        return [check.description for check in self.draft.checks.get(mart, ()) if not check.passed]
+        """What the checks of a mart that did not hold say."""
+        unmet = (check for check in self.draft.checks.get(mart, ()) if not check.passed)
+        is_swedish = self.words.language == "sv"
+        return [(is_swedish and check.description_sv) or check.description for check in unmet]
 
     def subgroup(self, kind: str, subgroup: str) -> str:
         """A subgroup of the survey in words."""

@@ -96,6 +96,17 @@ def test_a_suite_is_read_with_all_its_words(tmp_path: Path) -> None:
             " staged tables, and a staged table needs all three.",
         ),
         (
+            HEAD + CHECK,
+            """
+name: readings
+version: 1
+table: mart
+description: Readings.
+expectations:"""
+            + CHECK.replace("scope: row", "scope: table").replace("severity: error", "severity: warning"),
+            "readings.yml: check 'value_is_given' warns those who read the KPI page; it needs a description_sv.",
+        ),
+        (
             "name: readings",
             "name: other",
             "readings.yml says it is suite 'other'; file and suite must have one name.",

@@ -1,6 +1,7 @@
 """The pages of a small release, read as text: what they say, also when data are missing, and that they are safe."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 from selectolax.lexbor import LexborHTMLParser as Document
 
+from expectations.runner import CheckResult
 from hogland_pipeline.site.marts import QUERIES, read_marts
 from tests.site_release import MARTS, site_draft, write_release
 
@@ -102,6 +104,25 @@ def test_the_quality_page_shows_sources_checks_and_quarantine(site: Path) -> Non
     assert "Stoppade rader 2" in shown
     assert "answered 503" in row(site, "datakvalitet.html", "Snölasrarna")
     assert "Eksjö torg fel tyst, låg tillgänglighet sedan 15 jan 2026" in shown
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("datakvalitet.html", "13 godkända, 1 varnar Håller inte: Varje sensor hördes."),
+        ("en/datakvalitet.html", "13 passed, 1 warn Does not hold: Every sensor was heard."),
+    ],
+)
+def test_a_warning_is_said_in_the_language_of_the_page(tmp_path: Path, file: str, said: str) -> None:
+    heard = CheckResult("heard", None, "warning", "table", False, 8, 1, 0.1, "Every sensor was heard.", "Why.")
+    told = replace(heard, description_sv="Varje sensor hördes.")
+    draft = replace(site_draft(tmp_path), checks={"kpi_operations__daily_snow": [told]})
+    assert said in text(write_release(draft), file)
+
+
+def test_a_source_that_brought_nothing_is_explained(site: Path) -> None:
+    shown = row(site, "datakvalitet.html", "Snölasrarna")
+    assert "föll Gick inte att hämta eller läsa. Tidigare data ligger kvar." in shown
 
 
 def test_definitions_show_formula_owner_and_lineage(site: Path) -> None:

@@ -1,9 +1,11 @@
+import csv
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from hogland_pipeline.settings import PROJECT_ROOT
 from hogland_pipeline.site.words import LANGUAGES, Words
 
 SWEDISH, ENGLISH = (Words.read(language, ZoneInfo("Europe/Stockholm")) for language in LANGUAGES)
@@ -70,6 +72,23 @@ def test_times_are_local() -> None:
 )
 def test_periods_are_written_in_words(period: str, words: str) -> None:
     assert SWEDISH.period(period) == words
+
+
+def seeded(name: str, column: str) -> list[str]:
+    with (PROJECT_ROOT / "dbt_project" / "seeds" / f"{name}.csv").open(encoding="utf-8") as file:
+        return [row[column] for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(
+    ("group", "codes"),
+    [
+        ("sensor_status", ["ok", "attention", "fault", "never_read"]),
+        ("sensor_reasons", seeded("sensor_health_reasons", "reason")),
+        ("sensor_kinds", seeded("sensor_kinds", "sensor_kind")),
+    ],
+)
+def test_every_code_of_a_sensor_has_its_word(group: str, codes: list[str]) -> None:
+    assert set(SWEDISH.texts[group]) == set(codes)
 
 
 def test_a_word_that_nobody_has_translated_stands_as_it_is() -> None:
