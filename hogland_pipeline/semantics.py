@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hogland_pipeline.settings import PROJECT_ROOT
+from hogland_pipeline.site.words import in_both_languages
 
 SEMANTIC_MODEL_PATH = PROJECT_ROOT / "dashboards" / "semantic_model.yml"
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -72,6 +73,7 @@ class Subject(_Part):
     time: Name | None = None
     joins: tuple[Join, ...] = ()
     labels: Mapping[Name, Text] = Field(default_factory=dict)
+    words: Mapping[Name, Name] = Field(default_factory=dict)
     measures: Mapping[Name, Measure] = Field(min_length=1)
 
     def label(self, column: str) -> str | None:
@@ -112,6 +114,16 @@ def unknown_columns(model: SemanticModel, columns_of: Mapping[str, Mapping[str, 
         for column in _own_columns(subject):
             if column not in columns_of[mart]:
                 yield f"{mart}: has no column {column}"
+        yield from (
+            f"{mart}: has words for column {column}, which it has not"
+            for column in subject.words
+            if column not in columns_of[mart]
+        )
+        yield from (
+            f"{mart}: the words {group} of column {column} are not in the texts of the KPI page"
+            for column, group in subject.words.items()
+            if not in_both_languages(group)
+        )
         joined = {column for join in subject.joins for column in join.columns}
         yield from (
             f"{mart}: labels column {column}, which it has not"

@@ -20,6 +20,7 @@ from hogland_pipeline.columns import Column
 from hogland_pipeline.release_tables import Draft
 from hogland_pipeline.semantics import Measure, SemanticModel, Subject
 from hogland_pipeline.settings import PROJECT_ROOT
+from hogland_pipeline.site.words import in_both_languages
 from hogland_pipeline.targets.semantic_model import label_of
 
 SUPERSET_FOLDER = PROJECT_ROOT / "dashboards" / "superset"
@@ -72,7 +73,7 @@ def dataset(mart: str, subject: Subject, columns_of: Columns, database_uuid: str
         "database_uuid": database_uuid,
         "version": "1.0.0",
         "metrics": [_metric(name, measure) for name, measure in subject.measures.items()],
-        "columns": own + joined,
+        "columns": own + joined + [_in_words(name, group, subject) for name, group in subject.words.items()],
     }
 
 
@@ -187,6 +188,25 @@ def _column(column: Column, subject: Subject) -> dict[str, Any]:
         "groupby": True,
         "filterable": True,
         "description": column.comment,
+    }
+
+
+def _in_words(column: str, group: str, subject: Subject) -> dict[str, Any]:
+    """A column of codes in words, calculated by Superset in whatever database the mart is in."""
+    cases = " ".join(
+        f"WHEN '{code}' THEN '{words.replace(chr(39), 2 * chr(39))}'"
+        for code, words in in_both_languages(group).items()
+    )
+    return {
+        "column_name": f"{column}_words",
+        "verbose_name": subject.label(column) or column,
+        "type": "VARCHAR",
+        "is_dttm": False,
+        "is_active": True,
+        "groupby": True,
+        "filterable": True,
+        "expression": f"CASE {column} {cases} ELSE {column} END",
+        "description": f"{column} i ord. / {column} in words.",
     }
 
 

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -34,6 +35,20 @@ DECIMALS = {
     "degC": 1,
     "percent": 0,
 }
+
+
+@cache
+def in_both_languages(group: str) -> Mapping[str, str]:
+    """``Validerad / Validated`` by the code of the data; empty where the texts have no such group."""
+    swedish, english = (
+        tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8")).get(group, {}) for language in LANGUAGES
+    )
+    pairs = {code: (_capital(words), _capital(english[code])) for code, words in swedish.items()}
+    return {code: " / ".join(dict.fromkeys(pair)) for code, pair in pairs.items()}
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 @dataclass(frozen=True)

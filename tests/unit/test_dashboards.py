@@ -28,6 +28,7 @@ from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.semantics import SemanticModel, SemanticsError, read_semantic_model, unknown_columns
 from hogland_pipeline.settings import PROJECT_ROOT
 from hogland_pipeline.superset_bundle import (
+    COLUMN_KEYS,
     Bundle,
     dataset_uuid,
     faults,
@@ -110,6 +111,9 @@ def model_of(tmp_path: Path, **changes: Any) -> SemanticModel:
         ({"measures": {"rows": SUBJECT["measures"]["cm"] | {"aggregation": "count"}}}, None),
         ({"labels": {"wind": "Vind"}}, "kpi_x: labels column wind, which it has not"),
         ({"labels": {"name": "Kommun"}}, None),
+        ({"words": {"wind": "stages"}}, "kpi_x: has words for column wind, which it has not"),
+        ({"words": {"code": "winds"}}, "kpi_x: the words winds of column code are not in the texts of the KPI page"),
+        ({"words": {"code": "stages"}}, None),
         ({"joins": [SUBJECT["joins"][0] | {"by": {"kod": "code"}}]}, "kpi_x: has no column kod"),
         ({"joins": [SUBJECT["joins"][0] | {"to": "nowhere"}]}, "kpi_x: joins nowhere, which has no column code"),
         ({"joins": [SUBJECT["joins"][0] | {"where": "is_now"}]}, "kpi_x: joins dim, which has no column is_now"),
@@ -216,9 +220,32 @@ def test_the_queries_of_datasets_run_and_give_the_columns_they_name(bundle: Bund
         for dataset in datasets:
             query = dataset["sql"] or f"FROM {dataset['table_name']}"
             columns = [row[0] for row in connection.execute(f"DESCRIBE {query}").fetchall()]
-            assert sorted(columns) == sorted(column["column_name"] for column in dataset["columns"])
+            stored = [column["column_name"] for column in dataset["columns"] if not column.get("expression")]
+            assert sorted(columns) == sorted(stored)
+            for column in dataset["columns"]:
+                if column.get("expression"):
+                    connection.execute(f"SELECT {column['expression']} FROM ({query})")
             for metric in dataset["metrics"]:
                 connection.execute(f"SELECT {metric['expression']} FROM ({query})")
+
+
+def test_codes_are_shown_in_words_swedish_first(bundle: Bundle) -> None:
+    dataset = bundle["datasets/Hogland/kpi_twin__stage_by_month.yaml"]
+    [stage] = [column for column in dataset["columns"] if column["column_name"] == "stage_words"]
+    assert stage["verbose_name"] == "Stadium"
+    with duckdb.connect() as connection:
+        shown = connection.execute(
+            f"SELECT {stage['expression']} FROM (VALUES ('identified'), ('validated'), ('mature'), (NULL)) t(stage)"
+        ).fetchall()
+    assert [row[0] for row in shown] == ["Identifierad / Identified", "Validerad / Validated", "mature", None]
+
+
+def test_no_chart_shows_a_code_that_has_words(bundle: Bundle) -> None:
+    coded = {dataset_uuid(mart): set(subject.words) for mart, subject in MODEL.subjects.items()}
+    for name, chart in bundle.items():
+        if name.startswith("charts/"):
+            shown = {column for key in COLUMN_KEYS for column in chart["params"].get(key) or ()}
+            assert not shown & coded[chart["dataset_uuid"]], name
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, table: str) -> None:
