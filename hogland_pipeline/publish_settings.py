@@ -99,6 +99,11 @@ class PublishSettings(_Section):
     bi: BiSettings | None = None
     site: SiteSettings | None = None
 
+    @property
+    def license_url(self) -> str:
+        """The licence of what is published."""
+        return self.catalog.license_url if self.catalog else CC_BY
+
 
 SECTIONS: tuple[type[BaseModel], ...] = (
     PublishSettings,

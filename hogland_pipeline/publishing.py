@@ -17,7 +17,6 @@ from hogland_pipeline.loads import last_checked_loads
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.publication_record import TargetState
 from hogland_pipeline.publish import Publication, Writer, publish
-from hogland_pipeline.publish_settings import CC_BY
 from hogland_pipeline.release_tables import Draft, release_tables
 from hogland_pipeline.releases import PublicationFailed, Target, current_release, release_ids, roll_back
 from hogland_pipeline.settings import Settings
@@ -83,7 +82,9 @@ def release_writers(settings: Settings, warehouse: Warehouse) -> dict[str, Write
     if settings.publish.extracts:
         from hogland_pipeline.targets.extracts import write_extracts
 
-        writers["extracts"] = partial(write_extracts, settings=settings.publish.extracts)
+        writers["extracts"] = partial(
+            write_extracts, settings=settings.publish.extracts, license_url=settings.publish.license_url
+        )
     if settings.publish.catalog:
         from hogland_pipeline.targets.catalog import write_catalog
 
@@ -121,9 +122,10 @@ def _write_docs(draft: Draft, settings: Settings, warehouse: Warehouse) -> list[
     ]
     # Read again: the build has added to it the SQL that it ran.
     manifest = Manifest.read(MANIFEST_PATH)
-    license_url = settings.publish.catalog.license_url if settings.publish.catalog else CC_BY
     has_site = settings.publish.site is not None
-    return write_docs_sites(draft, manifest, current_build(settings), sources, license_url, has_site=has_site)
+    return write_docs_sites(
+        draft, manifest, current_build(settings), sources, settings.publish.license_url, has_site=has_site
+    )
 
 
 def release_before(settings: Settings) -> str:

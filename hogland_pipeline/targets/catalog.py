@@ -30,8 +30,14 @@ FORMATS = {
     "xlsx": ("XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "parquet": ("PARQUET", "application/vnd.apache.parquet"),
 }
-# Folder of the mart: its theme among the EU's.
-THEMES = {"climate": "ENVI", "operations": "TRAN", "digitalisation": "GOVE", "twin": "TECH", "shared": "REGI"}
+# Folder of the mart: its theme among the EU's, and a keyword in Swedish and English.
+DOMAINS = {
+    "climate": ("ENVI", "klimat", "climate"),
+    "operations": ("TRAN", "drift", "operations"),
+    "digitalisation": ("GOVE", "digitalisering", "digitalisation"),
+    "twin": ("TECH", "tvillingomställning", "twin transition"),
+    "shared": ("REGI", "nyckeltal", "indicators"),
+}
 AREA = {"sv": "Höglandet: Aneby, Eksjö, Nässjö, Sävsjö och Vetlanda", "en": "The five municipalities of Höglandet"}
 
 
@@ -96,11 +102,11 @@ def _add_dataset(graph: Graph, catalog: URIRef, draft: Draft, table: WrittenTabl
     for language, text in languages(description):
         graph.add((dataset, DCTERMS.title, Literal(text.partition(". ")[0].rstrip("."), lang=language)))
         graph.add((dataset, DCTERMS.description, Literal(text, lang=language)))
-    for keyword in filter(None, (contract.domain, *table.name.split("__")[:1])):
-        graph.add((dataset, DCAT.keyword, Literal(keyword, lang="en")))
-    if contract.domain in THEMES:
-        graph.add((dataset, DCAT.theme, URIRef(EU + "data-theme/" + THEMES[contract.domain])))
-    graph.add((dataset, DCTERMS.issued, _time(draft)))
+    theme, swedish, english = DOMAINS.get(contract.domain or "", DOMAINS["shared"])
+    graph.add((dataset, DCAT.theme, URIRef(EU + "data-theme/" + theme)))
+    graph.add((dataset, DCAT.keyword, Literal(swedish, lang="sv")))
+    graph.add((dataset, DCAT.keyword, Literal(english, lang="en")))
+    graph.add((dataset, DCTERMS.modified, _time(draft)))
     graph.add((dataset, DCTERMS.accessRights, URIRef(EU + "access-right/PUBLIC")))
     graph.add((dataset, DCTERMS.accrualPeriodicity, URIRef(EU + "frequency/DAILY")))
     graph.add((dataset, URIRef(f"{DCAT}version"), Literal(str(contract.version))))

@@ -31,7 +31,7 @@ FIELD_TYPES = {"BOOLEAN": "boolean", "VARCHAR": "string", "DATE": "date", "FLOAT
 log = logging.getLogger(__name__)
 
 
-def write_extracts(draft: Draft, settings: ExtractSettings) -> list[str]:
+def write_extracts(draft: Draft, settings: ExtractSettings, license_url: str) -> list[str]:
     """Write the extracts and the data package; returns the names of the files, relative to the release."""
     folder = draft.folder / EXTRACT_FOLDER
     folder.mkdir()
@@ -42,7 +42,9 @@ def write_extracts(draft: Draft, settings: ExtractSettings) -> list[str]:
         else:
             log.warning("%s: %d rows are too many for an extract; it is in Parquet", table.name, table.row_count)
     package = draft.folder / DATA_PACKAGE_NAME
-    package.write_text(json.dumps(data_package(draft), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    package.write_text(
+        json.dumps(data_package(draft, license_url), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return [path.relative_to(draft.folder).as_posix() for path in [*written, package]]
 
 
@@ -122,11 +124,13 @@ def _about(draft: Draft, table: WrittenTable) -> pl.DataFrame:
     return pl.DataFrame({"about": list(facts), "value": list(facts.values())})
 
 
-def data_package(draft: Draft) -> dict[str, Any]:
+def data_package(draft: Draft, license_url: str) -> dict[str, Any]:
     """The release as a Frictionless Data Package (version 2): one resource per table."""
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": "hogland",
+        "title": "Höglandets nyckeltal / Key figures of Höglandet",
+        "licenses": [{"path": license_url}],
         "version": draft.release_id,
         "created": draft.published_at.astimezone(UTC).isoformat(),
         "resources": [_resource(draft, table) for table in draft.tables],
@@ -161,6 +165,9 @@ def _table_schema(table: WrittenTable, contract: MartContract) -> dict[str, Any]
             field["description"] = column.comment
         if column.name in contract.required:
             field["constraints"] = {"required": True}
+            if field["type"] == "string":
+                # No null here: what is empty is an empty text.
+                field["missingValues"] = []
         fields.append(field)
     schema: dict[str, Any] = {"fields": fields, "missingValues": [""]}
     if contract.key and set(contract.key) <= contract.required:

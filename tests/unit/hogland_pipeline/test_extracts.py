@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 from pyshacl import validate
-from rdflib import DCAT, DCTERMS, RDF, Graph, URIRef
+from rdflib import DCAT, DCTERMS, RDF, Graph, Literal, URIRef
 
 from hogland_pipeline.contracts import MartContract
 from hogland_pipeline.publish import Publication
-from hogland_pipeline.publish_settings import CatalogSettings, ExtractSettings
+from hogland_pipeline.publish_settings import CC_BY, CatalogSettings, ExtractSettings
 from hogland_pipeline.release_tables import sha256
 from hogland_pipeline.releases import Target
 from hogland_pipeline.targets.catalog import write_catalog
@@ -56,7 +56,9 @@ def publish(folder: Path, max_rows: int = 100) -> Publication:
         Target(folder / "data"),
         contracts={"daily_snow": CONTRACT},
         writers={
-            "extracts": lambda draft: write_extracts(draft, ExtractSettings(max_rows=max_rows)),
+            "extracts": lambda draft: write_extracts(
+                draft, ExtractSettings(max_rows=max_rows), "https://example.org/licence"
+            ),
             "catalog": lambda draft: write_catalog(draft, CATALOG),
         },
     )
@@ -108,7 +110,7 @@ def test_texts_too_long_for_excel_are_not_cut(tmp_path: Path, caplog: pytest.Log
     folder = release(
         build(tmp_path, daily_snow="select repeat('x', 40000) as note"),
         Target(tmp_path / "data"),
-        writers={"extracts": lambda draft: write_extracts(draft, ExtractSettings())},
+        writers={"extracts": lambda draft: write_extracts(draft, ExtractSettings(), CC_BY)},
     ).folder
     assert not (folder / "extracts" / "daily_snow.xlsx").exists()
     assert len((folder / "extracts" / "daily_snow.csv").read_text("utf-8")) > 40_000
@@ -118,6 +120,7 @@ def test_texts_too_long_for_excel_are_not_cut(tmp_path: Path, caplog: pytest.Log
 def test_the_data_package_follows_the_specification_and_its_files(publication: Publication) -> None:
     package = json.loads((publication.folder / "datapackage.json").read_text("utf-8"))
     assert faults(package, publication.folder) == []
+    assert package["licenses"] == [{"path": "https://example.org/licence"}]
     [snow] = [resource for resource in package["resources"] if resource["name"] == "daily_snow"]
     assert snow["schema"]["primaryKey"] == ["site", "day"]
     assert [field["type"] for field in snow["schema"]["fields"]] == [
@@ -159,8 +162,13 @@ def faults(package: dict[str, Any], folder: Path) -> list[str]:
             if resource.get("encoding") != "utf-8":
                 found.append("encoding")
             with path.open(encoding="utf-8", newline="") as file:
-                if next(csv.reader(file)) != fields:
-                    found.append(f"{resource['path']}: header is not the schema's fields")
+                header, *rows = csv.reader(file)
+            if header != fields:
+                found.append(f"{resource['path']}: header is not the schema's fields")
+            for place, field in enumerate(resource["schema"]["fields"]):
+                missing = field.get("missingValues", resource["schema"]["missingValues"])
+                if field.get("constraints", {}).get("required") and any(row[place] in missing for row in rows):
+                    found.append(f"{resource['path']}: {field['name']} is required and missing")
     return found
 
 
@@ -183,6 +191,9 @@ def test_titles_are_in_both_languages_and_the_period_comes_from_the_rows(publica
     dataset = URIRef("https://data.example.org/hogland/datasets/daily_snow")
     titles = {str(title.language): str(title) for title in graph.objects(dataset, DCTERMS.title)}  # type: ignore[attr-defined]
     assert titles == {"sv": "Snödjup per dygn", "en": "Snow depth by day"}
+    assert set(graph.objects(dataset, DCAT.keyword)) == {Literal("drift", lang="sv"), Literal("operations", lang="en")}
+    assert graph.value(dataset, DCTERMS.issued) is None, "each night is a change of it, and no first issue"
+    assert graph.value(dataset, DCTERMS.modified) == Literal(publication.published_at)
     period = graph.value(dataset, DCTERMS.temporal)
     assert str(graph.value(period, DCAT.startDate)) == "2026-01-01"
     assert str(graph.value(period, DCAT.endDate)) == "2026-01-03"

@@ -49,13 +49,13 @@ def test_a_full_disk_is_explained_and_the_old_release_stays(tmp_path: Path, targ
 FULL_DISK_IN_EXTRACT = """
 import resource, sys
 from pathlib import Path
-from hogland_pipeline.publish_settings import ExtractSettings
+from hogland_pipeline.publish_settings import CC_BY, ExtractSettings
 from hogland_pipeline.releases import PublicationFailed, Target
 from hogland_pipeline.targets.extracts import write_extracts
 from tests.unit.hogland_pipeline.small_release import NIGHT, release
 from datetime import timedelta
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
-writers = {"extracts": lambda draft: write_extracts(draft, ExtractSettings())}
+writers = {"extracts": lambda draft: write_extracts(draft, ExtractSettings(), CC_BY)}
 try:
     release(Path(sys.argv[1]), Target(Path(sys.argv[2])), at=NIGHT + timedelta(1), writers=writers)
 except PublicationFailed as failed:
