@@ -1,9 +1,12 @@
 """What a suite file may say, and the one clear sentence when it says something else.
 
 A suite is one YAML file, ``expectations/suites/<table>.yml``. Reading it needs neither Great Expectations nor
-a database, so a mistake in a suite shows without paying for their import.
+a database, so a mistake in a suite shows without paying for their import. ``{municipalities}`` stands for the codes of
+the seed ``municipalities.csv``, quoted and with commas between them.
 """
 
+import csv
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -11,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 SUITES: Final = Path(__file__).parent / "suites"
+MUNICIPALITIES: Final = Path(__file__).parents[1] / "dbt_project" / "seeds" / "municipalities.csv"
 
 UNEXPECTED_ROWS: Final = "unexpected_rows_expectation"
 COMPOUND_UNIQUE: Final = "expect_compound_columns_to_be_unique"
@@ -175,9 +179,11 @@ def suite_names() -> list[str]:
 
 def read_suite(path: Path) -> Suite:
     """Read one suite file; see ``load_suite``."""
+    municipalities = _municipalities()
     try:
         # The loader in C: a night reads fifty suites, and the one in Python takes a twentieth of a second for each.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        text = path.read_text(encoding="utf-8").replace("{municipalities}", municipalities)
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
     except FileNotFoundError:
         raise SuiteError(f"There is no suite {path.stem!r}: {path.name} is missing.") from None
     except yaml.YAMLError as error:
@@ -189,6 +195,12 @@ def read_suite(path: Path) -> Suite:
     if suite.name != path.stem:
         raise SuiteError(f"{path.name} says it is suite {suite.name!r}; file and suite must have one name.")
     return suite
+
+
+@cache
+def _municipalities() -> str:
+    with MUNICIPALITIES.open(encoding="utf-8", newline="") as seed:
+        return ", ".join(f"'{row['municipality_code']}'" for row in csv.DictReader(seed))
 
 
 def _first_mistake(path: Path, content: object, error: ValidationError) -> str:

@@ -192,8 +192,10 @@ def test_a_warning_and_a_table_check_name_no_rows_to_quarantine(
 ) -> None:
     mostly = check("expect_column_values_to_not_be_null", column="value", mostly=0.95)
     rows = check("expect_table_row_count_to_be_between", max_value=10)
-    results = run_suite(connection, "stage.readings", suite_of(mostly | {"severity": "warning"}, rows, staged=False))
+    warns = mostly | {"severity": "warning", "description_sv": "Värdet finns."}
+    results = run_suite(connection, "stage.readings", suite_of(warns, rows, staged=False))
 
+    assert [result.description_sv for result in results] == ["Värdet finns.", None]
     assert [(result.passed, result.severity, result.failing_query) for result in results] == [
         (False, "warning", None),
         (False, "error", None),

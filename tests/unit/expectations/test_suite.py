@@ -1,11 +1,12 @@
 """Suite files: what is wrong with one is said in one sentence that names the file and the check."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from expectations.runner import load_expectations
-from expectations.suite import SuiteError, load_suite, read_suite
+from expectations.suite import SUITES, SuiteError, load_suite, read_suite
 
 HEAD = """
 name: readings
@@ -32,6 +33,19 @@ def suite_file(folder: Path, text: str) -> Path:
     path = folder / "readings.yml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_the_municipalities_come_from_the_seed_and_stand_in_no_suite(tmp_path: Path) -> None:
+    with (SUITES.parents[1] / "dbt_project" / "seeds" / "municipalities.csv").open(encoding="utf-8") as seed:
+        codes = [row["municipality_code"] for row in csv.DictReader(seed)]
+    check = CHECK.replace("not_be_null", "be_in_set").replace(
+        "column: value", "column: v, value_set: [{municipalities}]"
+    )
+
+    assert read_suite(suite_file(tmp_path, HEAD + check)).expectations[0].kwargs["value_set"] == codes
+    assert not [
+        path.name for path in SUITES.glob("*.yml") if any(f"'{code}'" in path.read_text("utf-8") for code in codes)
+    ]
 
 
 def test_a_suite_is_read_with_all_its_words(tmp_path: Path) -> None:
