@@ -67,7 +67,7 @@ check: $(MANIFEST) ## Lint, types, SQL style and the dbt project; warnings are e
 superset: $(INSTALLED) ## Run Superset with our dashboards on the published file; SUPERSET=--check takes screenshots
 	@HOGLAND_DATA_DIR="$(DATA_DIR)" $(PY) dashboards/superset/start.py $(SUPERSET)
 
-unit: $(MANIFEST) ## Run dbt's unit tests of a model on the last build: make unit MODEL=int_kpi_value__operations
+unit: $(MANIFEST) ## Run dbt's unit tests of a model on the last build: make unit MODEL=int_kpi_value__climate
 	@$(ON_BUILD) $(VENV)/bin/dbt test --select "$(MODEL),test_type:unit" $(DBT_FOLDERS)
 
 check-history: $(MANIFEST) ## Compare all of history with the raw readings; the night compares the days it built

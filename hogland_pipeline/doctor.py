@@ -54,7 +54,7 @@ def examine(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"read; data in {settings.data_dir}")
-    if settings.uses_development_key:
+    if settings.survey and settings.uses_development_key:
         yield Finding(
             "settings", "warning", "respondents are hashed with the development key: set HOGLAND_RESPONDENT_KEY"
         )

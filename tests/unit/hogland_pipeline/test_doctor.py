@@ -32,6 +32,16 @@ def test_sources_that_can_be_read_are_named(tmp_path: Path) -> None:
     assert of_sources(tmp_path, FEED) == [Finding("sources", "ok", "snow")]
 
 
+@pytest.mark.parametrize(
+    ("survey", "warns"), [("", False), ('[survey]\nfolder = "survey"\nwaves = ["ai_maturity_2024_25"]\n', True)]
+)
+def test_the_key_of_respondents_is_missed_where_there_are_any(tmp_path: Path, survey: str, warns: bool) -> None:
+    path = tmp_path / "hogland.toml"
+    path.write_text(FEED + survey, encoding="utf-8")
+    told = [finding.message for finding in examine(load_settings(path, {}))]
+    assert any("HOGLAND_RESPONDENT_KEY" in message for message in told) == warns
+
+
 def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     told = f"snow: the folder {tmp_path / 'deliveries'} does not exist"
     assert of_sources(tmp_path, FEED) == [Finding("sources", "problem", told)]
