@@ -100,7 +100,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str, absent: Mapping[s
     except duckdb.Error as error:
         asked = set(re.findall(r"\w+", query.lower()))
         reasons = [f"{mart}: {reason}" for mart, reason in absent.items() if mart in asked]
-        raise QueryFailed("; ".join(reasons) or _one_line(error)) from None
+        raise QueryFailed("; ".join(reasons) or str(error).rstrip()) from None
 
 
 def _one_line(error: duckdb.Error) -> str:

@@ -362,11 +362,19 @@ def test_a_question_cannot_change_or_reach_anything_else(
     monkeypatch.chdir(nights.folder)
     folder = nights.target.published.resolve() / "timeline"
     before = sorted(folder.rglob("*"))
-    with pytest.raises(QueryFailed) as failed:
+    with pytest.raises(QueryFailed):
         nights.ask(0, query.format(folder=folder))
-    assert "\n" not in str(failed.value)
     assert sorted(folder.rglob("*")) == before
     assert not (nights.folder / "x.csv").exists()
+
+
+def test_a_mistake_in_a_question_is_pointed_at(nights: Nights) -> None:
+    nights.publish(values("(1, 2.5)"))
+    with pytest.raises(QueryFailed) as failed:
+        nights.ask(0, "select day,\n  no_such_column\nfrom daily_snow")
+    *_, line, caret = str(failed.value).splitlines()
+    assert line.startswith("LINE 2: ")
+    assert caret.index("^") == line.index("no_such_column")
 
 
 def test_marts_are_joined_and_turned_as_in_the_published_file(nights: Nights) -> None:
