@@ -24,6 +24,7 @@ from hogland_pipeline.timeline import (
     Form,
     Index,
     TimelineUnreadable,
+    past_files,
     read_index,
     write_index,
 )
@@ -56,7 +57,7 @@ def extend_timelines(
     A timeline that cannot be read costs itself and not the night: its files are kept as an ended form, a new one
     begins with the candidate, and a sentence says so. Where the index of a release cannot be read, what that release
     changed is lost, and the one before it is followed. Raises ``PublicationFailed`` for a mart that has a column of
-    the timeline's own name, and errors of DuckDB and the disk where nothing can be written.
+    the timeline's own names, and errors of DuckDB and the disk where nothing can be written.
     """
     folder = candidate / TIMELINE_FOLDER
     folder.mkdir()
@@ -127,10 +128,9 @@ class _Extender:
                 self.forms[table.name] = timeline.follow(table, form)
                 return
             except duckdb.Error:
-                files = sorted((self.folder / table.name).glob("*.parquet"))
-                if not (unreadable := next(filter(None, map(self._unreadable, files)), None)):
+                if not (damage := self._damage(self.folder / table.name)):
                     raise
-                self._set_aside(table.name, unreadable)
+                self._set_aside(table.name, damage)
         self._begin(table, rows)
         self.forms[table.name] = brought_to(Form(table.name, self.at, {}, rows, ""), table)
 
@@ -173,6 +173,13 @@ class _Extender:
     def _count(self, query: str) -> int:
         [(rows,)] = self.connection.execute(query).fetchall()
         return int(rows)
+
+    def _damage(self, folder: Path) -> str | None:
+        """Why the files of a timeline cannot be followed; None where they can."""
+        files = sorted(folder.glob("*.parquet"))
+        if files == past_files(folder):
+            return f"the files of what was shown last are gone from {TIMELINE_FOLDER}/{folder.name}"
+        return next(filter(None, map(self._unreadable, files)), None)
 
     def _unreadable(self, path: Path, rows: str = ALL_ROWS) -> str | None:
         """Why a file cannot be read to its end, or not with this condition; None where it can."""

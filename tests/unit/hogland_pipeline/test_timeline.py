@@ -272,6 +272,18 @@ def test_a_file_that_cannot_be_read_costs_its_own_timeline_and_not_the_night(nig
     assert nights.ask(2) == [(1, 4.5)]
 
 
+@pytest.mark.parametrize("changes", [True, False], ids=["the mart changes", "the mart is the same"])
+def test_files_that_are_gone_cost_their_own_timeline_and_not_the_night(nights: Nights, changes: bool) -> None:
+    nights.publish(values("(1, 2.5)"))
+    shutil.rmtree(nights.files()["unchanged.parquet"].parent)
+    [failure] = nights.publish(values(f"(1, {3.5 if changes else 2.5})")).failures
+    assert "files of what was shown last are gone from timeline/daily_snow: its files are kept as" in failure
+    with pytest.raises(QueryFailed, match="daily_snow: its timeline cannot be read"):
+        nights.ask(0)
+    assert len(nights.ask(1)) == 1
+    assert nights.publish(values("(1, 4.5)")).failures == []
+
+
 def test_an_index_that_cannot_be_read_is_named_and_the_night_goes_on(nights: Nights) -> None:
     nights.publish(values("(1, 2.5)"))
     index = nights.publish(values("(1, 3.5)")).folder / "timeline" / "index.json"
