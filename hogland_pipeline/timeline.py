@@ -17,6 +17,7 @@ completed leaves no trace in it. What a release does not change is a hard link t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ INDEX_NAME = "index.json"
 UNCHANGED_NAME = "unchanged.parquet"
 PUBLISHED_FROM = "published_from"
 PUBLISHED_UNTIL = "published_until"
+# Names of columns that are the timeline's own: of its files, and while it is compared with a mart.
+OWN_COLUMN = re.compile("published_from|published_until|timeline_.*", re.IGNORECASE)
 
 
 class TimelineUnreadable(Exception):
@@ -123,12 +126,17 @@ def _select(folder: Path, form: Form, moment: datetime) -> str:
 
 def current_files(folder: Path) -> list[Path]:
     """A mart's files of rows that came since its timeline began and are shown, in order."""
-    return sorted(folder.glob("current*.parquet"))
+    return sorted(folder.glob("current*.parquet"), key=file_number)
 
 
 def past_files(folder: Path) -> list[Path]:
     """A mart's files of rows that are no longer shown, in order."""
-    return sorted(folder.glob("past-*.parquet"))
+    return sorted(folder.glob("past-*.parquet"), key=file_number)
+
+
+def file_number(path: Path) -> int:
+    """The number in a file's name; ``current.parquet`` of releases before files had one comes first."""
+    return int(path.stem.partition("-")[2] or 0)
 
 
 def in_periods(period: str, periods: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,7 @@ from hogland_pipeline.timeline import (
     UNCHANGED_NAME,
     Form,
     current_files,
+    file_number,
     in_periods,
     past_files,
     timestamp,
@@ -48,14 +50,18 @@ class MartTimeline:
         A mart with the fingerprint of the release before is not read, but for what the condition on its rows asks: rows
         that it lets in for another mart's sake are found by counting. Raises errors of DuckDB; then no file is changed.
         """
-        if form.fingerprint != table.fingerprint:
-            form = self._bring_up_to_date(table, form, _differing_periods(table, form))
-        if self._count(f"({self._held(form)})") != self._shown_count(table, form):
-            form = self._bring_up_to_date(table, form, None)
-        return form
+        periods = [] if form.fingerprint == table.fingerprint else _differing_periods(table, form)
+        if periods is not None and self._differs_elsewhere(table, form, periods):
+            periods = None
+        return form if periods == [] else self._bring_up_to_date(table, form, periods)
 
-    def _shown_count(self, table: WrittenTable, form: Form) -> int:
-        return table.row_count if form.rows == ALL_ROWS else self._count(f"main.{table.name}", form.rows)
+    def _differs_elsewhere(self, table: WrittenTable, form: Form, periods: Collection[str]) -> bool:
+        """Whether more rows of the other periods may be kept than are held; what is held is among them."""
+        elsewhere = f"NOT {in_periods(table.period, periods)}" if periods else "true"
+        condition = f"({form.rows}) AND {elsewhere}"
+        is_whole = form.rows == ALL_ROWS and not periods
+        shown = table.row_count if is_whole else self._count(f"main.{table.name}", condition)
+        return shown != self._count(f"({self._held(form)})", elsewhere)
 
     def _bring_up_to_date(self, table: WrittenTable, form: Form, periods: Collection[str] | None) -> Form:
         """Compare the rows of these periods, None for all, and write what differs."""
@@ -66,14 +72,16 @@ class MartTimeline:
         moving = self._moving_periods(table, form)
         with self._files_set_aside() as aside:
             self._write_past(aside, table)
-            self._write_current(aside, table, moving)
+            left = self._write_current(aside, table, moving)
         if moving is None:
-            (self.folder / UNCHANGED_NAME).unlink(missing_ok=True)
+            left.append(UNCHANGED_NAME)
+        for name in left:
+            (self.folder / name).unlink(missing_ok=True)
         return replace(followed, moved_periods=[] if moving is None else [*form.moved_periods, *moving])
 
     def _create_views(self, table: WrittenTable, form: Form) -> None:
         """The rows that the mart shows and those that its timeline holds; of these also since when, and the file."""
-        hashed = f"SELECT *, {row_hash(table.columns)} AS row_hash"
+        hashed = f"SELECT *, {row_hash(table.columns)} AS timeline_hash"
         aligned = f"SELECT {_aligned(table.columns, form)}, {PUBLISHED_FROM}, timeline_file"
         self._create("VIEW shown", f"FROM main.{table.name} {hashed} WHERE {form.rows}")
         self._create("VIEW held", f"FROM (FROM ({self._held(form)}) {aligned}) {hashed}")
@@ -97,24 +105,24 @@ class MartTimeline:
         within = "true" if periods is None else in_periods(table.period, periods)
         names = _names(table)
         sides = (
-            f"FROM shown SELECT row_hash, 1 AS side WHERE {within}",
-            f"FROM held SELECT row_hash, -1 WHERE {within}",
+            f"FROM shown SELECT timeline_hash, 1 AS side WHERE {within}",
+            f"FROM held SELECT timeline_hash, -1 WHERE {within}",
         )
         self._create(
             "TABLE difference",
             f"FROM ({' UNION ALL '.join(sides)})"
-            " SELECT row_hash, sum(side)::BIGINT AS gained GROUP BY row_hash HAVING sum(side) <> 0",
+            " SELECT timeline_hash, sum(side)::BIGINT AS timeline_gained GROUP BY timeline_hash HAVING sum(side) <> 0",
         )
         self._create(
             "TABLE touched",
-            f"FROM held JOIN difference USING (row_hash) SELECT {names}, {PUBLISHED_FROM}, timeline_file,"
-            f" row_number() OVER (PARTITION BY row_hash ORDER BY {PUBLISHED_FROM}) <= -gained AS is_leaving"
-            f" WHERE gained < 0 AND {within}",
+            f"FROM held JOIN difference USING (timeline_hash) SELECT {names}, {PUBLISHED_FROM}, timeline_file,"
+            f" row_number() OVER (PARTITION BY timeline_hash ORDER BY {PUBLISHED_FROM}) <= -timeline_gained"
+            f" AS timeline_leaves WHERE timeline_gained < 0 AND {within}",
         )
         self._create(
             "TABLE arriving",
-            f"FROM shown JOIN difference USING (row_hash) SELECT {names} WHERE gained > 0 AND {within}"
-            " QUALIFY row_number() OVER (PARTITION BY row_hash) <= gained",
+            f"FROM shown JOIN difference USING (timeline_hash) SELECT {names} WHERE timeline_gained > 0 AND {within}"
+            " QUALIFY row_number() OVER (PARTITION BY timeline_hash) <= timeline_gained",
         )
         return bool(self._count("difference"))
 
@@ -125,36 +133,46 @@ class MartTimeline:
             return None
         losing = self.connection.execute(
             f"FROM touched SELECT DISTINCT ({table.period})::VARCHAR"
-            f" WHERE is_leaving AND timeline_file = {literal(UNCHANGED_NAME)}"
+            f" WHERE timeline_leaves AND timeline_file = {literal(UNCHANGED_NAME)}"
         ).fetchall()
         moving = [period for (period,) in losing]
         are_most = 2 * (len(form.moved_periods) + len(moving)) > len(table.periods)
         return None if moving and are_most else moving
 
     def _write_past(self, aside: Path, table: WrittenTable) -> None:
-        if self._count("touched", "is_leaving"):
+        if self._count("touched", "timeline_leaves"):
             until = f"{timestamp(self.at)} AS {PUBLISHED_UNTIL}"
-            leaving = f"FROM touched SELECT {_names(table)}, {PUBLISHED_FROM}, {until} WHERE is_leaving"
+            leaving = f"FROM touched SELECT {_names(table)}, {PUBLISHED_FROM}, {until} WHERE timeline_leaves"
             files = past_files(self.folder)
             last = self._with_room(files)
             self._append(aside, "past", files, [f"FROM {parquet(last)}", leaving] if last else [leaving], table.period)
 
-    def _write_current(self, aside: Path, table: WrittenTable, moving: Collection[str] | None) -> None:
-        """Files that lose rows, without them; what arrives and what leaves ``unchanged.parquet`` after the last row."""
+    def _write_current(self, aside: Path, table: WrittenTable, moving: Collection[str] | None) -> list[str]:
+        """Files that lose rows, without them; what arrives and what leaves ``unchanged.parquet`` after the last row.
+
+        Returns the files that leave because little would stay in them: those rows go there too, or files would pile up.
+        """
         names = _names(table)
         row = f"SELECT {names}, {PUBLISHED_FROM}, timeline_file"
-        untouched = f"FROM held ANTI JOIN (FROM difference WHERE gained < 0) USING (row_hash) {row}"
-        self._create("VIEW staying", f"{untouched} UNION ALL FROM touched {row} WHERE NOT is_leaving")
+        untouched = f"FROM held ANTI JOIN (FROM difference WHERE timeline_gained < 0) USING (timeline_hash) {row}"
+        self._create("VIEW staying", f"{untouched} UNION ALL FROM touched {row} WHERE NOT timeline_leaves")
         files = current_files(self.folder)
         last = self._with_room(files)
-        losing = "FROM touched SELECT DISTINCT timeline_file WHERE is_leaving"
-        for (name,) in self.connection.execute(losing).fetchall():
-            if name not in (UNCHANGED_NAME, last and last.name):
+        left = []
+        losing = "FROM touched SELECT timeline_file, count(*) WHERE timeline_leaves GROUP BY timeline_file"
+        for name, leaving in self.connection.execute(losing).fetchall():
+            if name in (UNCHANGED_NAME, last and last.name):
+                continue
+            if 2 * (self._count(parquet(self.folder / name)) - leaving) < SEGMENT_ROWS:
+                left.append(name)
+            else:
                 write_parquet(self.connection, _staying(table, name), aside / name)
         moved = "true" if moving is None else in_periods(table.period, moving) if moving else "false"
         since = f"{timestamp(self.at)} AS {PUBLISHED_FROM}, NULL::TIMESTAMPTZ AS {PUBLISHED_UNTIL}"
         rows = [f"{_staying(table, UNCHANGED_NAME)} AND {moved}", f"FROM arriving SELECT {names}, {since}"]
-        self._append(aside, "current", files, [_staying(table, last.name), *rows] if last else rows, table.period)
+        rows += [_staying(table, name) for name in ([last.name, *left] if last else left)]
+        self._append(aside, "current", files, rows, table.period)
+        return left
 
     def _with_room(self, files: Sequence[Path]) -> Path | None:
         """The last file, which is written anew with what follows, unless it is full."""
@@ -166,10 +184,10 @@ class MartTimeline:
         query = f"FROM ({' UNION ALL BY NAME '.join(parts)})" + (f" ORDER BY {period}" if period else "")
         write_parquet(self.connection, query, segments, "ROW_GROUPS_PER_FILE 2")
         last = self._with_room(files)
-        names = [last.name] if last else []
+        taken = file_number(files[-1]) if files else 0
         written = sorted(segments.iterdir(), key=lambda path: int(path.stem.rpartition("_")[2]))
-        names += [f"{kind}-{len(files) + number:04}.parquet" for number in range(1, len(written) + 1)]
-        for path, name in zip(written, names, strict=False):
+        following = (f"{kind}-{number:04}.parquet" for number in count(taken + 1))
+        for path, name in zip(written, chain([last.name] if last else [], following), strict=False):
             path.replace(aside / name)
         segments.rmdir()
 
@@ -205,8 +223,12 @@ def brought_to(form: Form, table: WrittenTable) -> Form:
 
 
 def _differing_periods(table: WrittenTable, form: Form) -> Collection[str] | None:
-    """The periods whose rows differ from the release before; None for all: it is most of them, or cannot be told."""
-    if not form.periods or form.period != table.period:
+    """The periods whose rows differ from the release before; None for all: it is most of them, or cannot be told.
+
+    Fingerprints do not know the names of columns, only their order.
+    """
+    columns = [(column.name, column.type) for column in table.columns]
+    if not form.periods or form.period != table.period or [*form.columns.items()] != columns:
         return None
     periods = form.periods.keys() | table.periods.keys()
     differing = [period for period in sorted(periods) if form.periods.get(period) != table.periods.get(period)]

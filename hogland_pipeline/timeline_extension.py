@@ -17,8 +17,7 @@ from hogland_pipeline.contracts import ALL_ROWS, MartContract
 from hogland_pipeline.release_tables import WrittenTable, parquet_path, release_files
 from hogland_pipeline.releases import DATABASE_NAME, PublicationFailed
 from hogland_pipeline.timeline import (
-    PUBLISHED_FROM,
-    PUBLISHED_UNTIL,
+    OWN_COLUMN,
     TIMELINE_FOLDER,
     UNCHANGED_NAME,
     Form,
@@ -120,8 +119,8 @@ class _Extender:
         form, rows = self.forms.get(table.name), self.rows[table.name]
         if rows is None:
             return
-        if taken := {PUBLISHED_FROM, PUBLISHED_UNTIL} & {column.name for column in table.columns}:
-            raise PublicationFailed(f"mart {table.name}: its timeline needs the name {min(taken)} for itself")
+        if taken := list(filter(OWN_COLUMN.fullmatch, (column.name for column in table.columns))):
+            raise PublicationFailed(f"mart {table.name}: its timeline needs the name {taken[0]} for itself")
         if form:
             try:
                 timeline = MartTimeline(self.connection, self.folder / table.name, self.at)

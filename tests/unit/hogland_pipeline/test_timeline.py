@@ -315,9 +315,10 @@ def test_a_disk_that_is_full_publishes_nothing(nights: Nights, monkeypatch: pyte
     assert [nights.ask(night) for night in range(3)] == [[(1, 2.5)], [(1, 2.5)], [(1, 4.5)]]
 
 
-def test_a_mart_cannot_take_the_timelines_own_names(nights: Nights) -> None:
-    with pytest.raises(PublicationFailed, match="daily_snow: its timeline needs the name published_until"):
-        nights.publish("select 1 as published_until")
+@pytest.mark.parametrize("name", ["published_until", "timeline_file"])
+def test_a_mart_cannot_take_the_timelines_own_names(nights: Nights, name: str) -> None:
+    with pytest.raises(PublicationFailed, match=f"daily_snow: its timeline needs the name {name}"):
+        nights.publish(f"select 1 as {name}")
 
 
 PARTLY = {"daily_snow": MartContract("daily_snow", timeline_rows="day > 1")}

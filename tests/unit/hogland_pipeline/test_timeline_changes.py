@@ -1,6 +1,7 @@
 """Of a large mart only the periods that differ are compared and written, and every night is answered as it was."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,6 +75,20 @@ def nights(tmp_path: Path) -> Nights:
 
 
 @pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str] | None]:
+    """The periods of each comparison, None for all."""
+    periods_of_each: list[Sequence[str] | None] = []
+    compare = timeline_changes.MartTimeline._compare
+
+    def spied(timeline: timeline_changes.MartTimeline, table: object, periods: Sequence[str] | None) -> bool:
+        periods_of_each.append(periods)
+        return compare(timeline, table, periods)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(timeline_changes.MartTimeline, "_compare", spied)
+    return periods_of_each
+
+
+@pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four rows make a large mart."""
     monkeypatch.setattr(timeline_changes, "SEGMENT_ROWS", 4)
@@ -94,15 +109,7 @@ def test_only_the_periods_that_lost_a_row_leave_the_file_that_is_a_link(nights: 
 
 
 @pytest.mark.usefixtures("large")
-def test_periods_that_do_not_differ_are_not_compared(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared = []
-    compare = timeline_changes.MartTimeline._compare
-
-    def spied(timeline: timeline_changes.MartTimeline, table: object, periods: Sequence[str] | None) -> bool:
-        compared.append(periods)
-        return compare(timeline, table, periods)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(timeline_changes.MartTimeline, "_compare", spied)
+def test_periods_that_do_not_differ_are_not_compared(nights: Nights, compared: list[Sequence[str] | None]) -> None:
     nights.publish(WEEK)
     nights.publish([*WEEK, ("a", 7, 11.0)])
     nights.publish([*WEEK[1:], ("a", 7, 11.0)])
@@ -129,6 +136,67 @@ def test_a_full_file_is_left_alone_while_another_is_filled(nights: Nights) -> No
     assert nights.files()["current-0001.parquet"] == 3
     assert full[0].stat().st_nlink == 4, "the releases before keep theirs"
     assert [len(nights.ask(night)) for night in range(7)] == [14, 16, 18, 20, 22, 24, 23]
+
+
+@pytest.mark.usefixtures("large")
+def test_files_of_rows_that_have_gone_do_not_pile_up(nights: Nights) -> None:
+    shown = [[(sensor, day + night, depth) for sensor, day, depth in WEEK] for night in range(9)]
+    for rows in shown:
+        nights.publish(rows)
+    current = {name: count for name, count in nights.files().items() if name.startswith("current")}
+    assert sum(current.values()) == len(WEEK)
+    assert min(list(current.values())[:-1]) >= 2, "half of a file"
+    assert [nights.ask(night) for night in range(9)] == [sorted(rows) for rows in shown]
+    nights.publish([(sensor, day, depth + 1) for sensor, day, depth in shown[-1]])
+    assert [count for name, count in nights.files().items() if name.startswith("current")] == [14]
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_file_without_number_of_an_older_release_is_followed_by_numbered_ones(nights: Nights) -> None:
+    nights.publish(WEEK)
+    rows = [(sensor, day, depth + 1) for sensor, day, depth in WEEK]
+    nights.publish(rows)
+    folder = nights.releases[0] / "timeline" / "daily_snow"
+    (folder / "current-0001.parquet").rename(folder / "current.parquet")
+    for day in range(7, 12):
+        nights.publish([*rows, *(("a", number, 1.0) for number in range(7, day + 1))])
+    assert nights.files() == {
+        "current-0001.parquet": 4,
+        "current-0002.parquet": 1,
+        "current.parquet": 14,
+        "past-0001.parquet": 14,
+    }
+    assert [len(nights.ask(night)) for night in range(7)] == [14, 14, 15, 16, 17, 18, 19]
+
+
+@pytest.mark.usefixtures("large")
+def test_columns_that_exchange_their_names_differ_in_every_period(nights: Nights) -> None:
+    nights.publish(WEEK, columns=", depth_cm - 1 AS highest, depth_cm + 1 AS lowest")
+    nights.publish([*WEEK, ("a", 7, 10.0)], columns=", depth_cm - 1 AS lowest, depth_cm + 1 AS highest")
+    both = "max(lowest), max(highest), count(*)"
+    assert (nights.ask(0, both), nights.ask(1, both)) == ([(11.0, 9.0, 14)], [(9.0, 11.0, 15)])
+
+
+@pytest.mark.parametrize("name", ["gained", "row_hash", "is_leaving", "side"])
+@pytest.mark.usefixtures("large")
+def test_a_column_may_have_any_name_that_the_files_do_not_need(nights: Nights, name: str) -> None:
+    for night in range(3):
+        nights.publish([*WEEK[night:], ("b", 6, 10.0)], columns=f", 1 AS {name}")
+    assert [nights.ask(night, f"sum({name})") for night in range(3)] == [[(15,)], [(14,)], [(13,)]]
+
+
+@pytest.mark.usefixtures("large")
+def test_rows_of_other_days_that_may_be_kept_from_now_on_are_known_before_a_file_is_written(
+    nights: Nights, compared: list[Sequence[str] | None]
+) -> None:
+    hidden = MartContract("daily_snow", key=KEY, required=BY_DAY.required, timeline_rows="depth_cm < 11")
+    shown = [("b", 6, 12.0), *WEEK]
+    nights.publish(shown, hidden)
+    nights.publish([*shown, ("a", 7, 10.0)], hidden)
+    nights.publish([*shown, ("a", 7, 11.0)], BY_DAY)
+    assert compared == [["2026-01-08"], None]
+    assert nights.ask(1) == sorted([*WEEK, ("a", 7, 10.0)])
+    assert nights.ask(2) == sorted([*shown, ("a", 7, 11.0)])
 
 
 @pytest.mark.usefixtures("large")
@@ -213,15 +281,26 @@ MANY_ROWS = st.lists(
 )
 
 
+# Further columns, and what ``low`` then is.
+COLUMNS = {"": None, ", 1 AS low, 2 AS high": 1, ", 1 AS high, 2 AS low": 2, ", 1 AS high, 2 AS low, 3 AS new": 2}
+CONDITION = "depth_cm < 1.2"
+
+
 @given(
-    st.lists(MANY_ROWS, min_size=2, max_size=5), st.sampled_from([3, 6, 100]), st.sampled_from([BY_DAY, WITHOUT_KEY])
+    st.lists(st.tuples(MANY_ROWS, st.sampled_from(list(COLUMNS)), st.booleans()), min_size=2, max_size=5),
+    st.sampled_from([3, 6, 100]),
+    st.sampled_from([BY_DAY, WITHOUT_KEY]),
 )
 @settings(max_examples=20, deadline=None)
 def test_every_night_is_answered_whatever_came_and_left(
-    shown: list[list[Row]], segment_rows: int, contract: MartContract
+    shown: list[tuple[list[Row], str, bool]], segment_rows: int, contract: MartContract
 ) -> None:
     with TemporaryDirectory() as folder, patch.object(timeline_changes, "SEGMENT_ROWS", segment_rows):
         nights = Nights(Path(folder))
-        for rows in shown:
-            nights.publish(rows, contract)
-        assert [nights.ask(night) for night in range(len(shown))] == [sorted(rows) for rows in shown]
+        for rows, columns, is_partly_kept in shown:
+            nights.publish(rows, replace(contract, timeline_rows=CONDITION if is_partly_kept else "true"), columns)
+        for night, (rows, columns, _) in enumerate(shown):
+            is_partly_kept = any(is_partly_kept for _, _, is_partly_kept in shown[night:])
+            assert nights.ask(night) == sorted(row for row in rows if row[2] < 1.2 or not is_partly_kept)
+            if columns:
+                assert nights.ask(night, f"count(*) FILTER (low <> {COLUMNS[columns]})") == [(0,)]
