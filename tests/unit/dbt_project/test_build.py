@@ -130,6 +130,18 @@ def test_a_lost_day_of_a_mart_fails_its_sum_tests(built: Build) -> None:
         )
 
 
+def test_an_indicator_of_a_survey_that_is_not_marked_so_fails_the_build(built: Build) -> None:
+    """Its rows would have a timeline, and two days of one wave could be subtracted."""
+    marked = "update main.dim_kpi set is_from_survey = {0} where kpi_id = 'ai_strategy_share'"
+    name = "indicators_made_of_answers_are_marked"
+    assert not built.dbt("test", "-s", name)
+    built.change_marts(marked.format("false"))
+    try:
+        assert built.dbt("test", "-s", name) == {name}
+    finally:
+        built.change_marts(marked.format("true"))
+
+
 MARK = "update intermediate.int_sensor_reading__{0} set loaded_at = '2000-01-01 00:00:00+00'"
 REBUILT = (
     "select local_date::varchar from intermediate.int_sensor_reading__{0} group by local_date"

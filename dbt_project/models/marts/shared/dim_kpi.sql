@@ -32,6 +32,7 @@ final as (
         definitions.unit,
         definitions.grain,
         definitions.source,
+        definitions.is_from_survey,
         definitions.direction,
         definitions.domain,
         texts.display_order,
