@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--history", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--models", type=int, default=0, metavar="N", help="tell the N slowest models and tests")
     options = parser.parse_args()
-    headings = ("history", "days", "everything", "a night", "to the smallest", "peak memory", "marts")
+    headings = ("history", "days", "everything", "its memory", "a night", "to the smallest", "its memory", "marts")
     table = Table(*headings, title=f"dbt: {ROWS_A_DAY:,} new readings and an old day corrected, over history")
     first = None
     with tempfile.TemporaryDirectory() as scratch:
@@ -174,6 +174,7 @@ def main() -> None:
                 f"{found['history']:,}",
                 f"{found['history'] // ROWS_A_DAY:,}",
                 f"{found['whole'].cpu:.1f} s",
+                f"{found['whole'].memory_mb:.0f} MB",
                 f"{night.cpu:.1f} s",
                 f"{night.cpu / first:.2f}",
                 f"{night.memory_mb:.0f} MB",

@@ -142,6 +142,13 @@ def test_an_indicator_of_a_survey_that_is_not_marked_so_fails_the_build(built: B
         built.change_marts(marked.format("true"))
 
 
+def test_a_build_spills_to_the_disk_beside_it_and_does_not_take_all_memory(built: Build) -> None:
+    settings = "select current_setting('memory_limit') as memory, current_setting('temp_directory') as spilled"
+    assert not built.dbt("show", "--inline", settings)
+    [row] = built.results[0].agate_table.rows
+    assert (row["memory"], row["spilled"]) == ("1.8 GiB", f"{built.marts}.tmp")
+
+
 MARK = "update intermediate.int_sensor_reading__{0} set loaded_at = '2000-01-01 00:00:00+00'"
 REBUILT = (
     "select local_date::varchar from intermediate.int_sensor_reading__{0} group by local_date"
