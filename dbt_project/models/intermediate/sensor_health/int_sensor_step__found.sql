@@ -10,6 +10,10 @@ limits as (
     select * from {{ ref('int_sensor_health__limit') }}
 ),
 
+shown as (
+    select min(local_date) as first_date from {{ ref('int_sensor_day__recent') }}
+),
+
 within_days as (
     select
         feed,
@@ -18,7 +22,7 @@ within_days as (
         local_date,
         unnest(steps) as step
     from traces
-    where len(steps) > 0
+    where len(steps) > 0 and local_date >= (select shown.first_date from shown)
 ),
 
 between_days as (
@@ -38,7 +42,10 @@ between_days as (
             daily.feed = limits.feed
             and daily.sensor_id = limits.sensor_id
             and daily.quantity = limits.quantity
-    where limits.step is not null
+    where
+        limits.step is not null
+        -- A change counts from a reading that is no older than the silence allowed before the first shown day.
+        and daily.local_date >= (select shown.first_date from shown) - 1 - (limits.silence_minutes // 1440)::integer
     window by_day as (partition by daily.feed, daily.sensor_id, daily.quantity order by daily.local_date)
 ),
 
@@ -60,7 +67,10 @@ final as (
         step_at,
         change
     from between_days
-    where abs(change) > step and elapsed_minutes <= silence_minutes
+    where
+        abs(change) > step
+        and elapsed_minutes <= silence_minutes
+        and local_date >= (select shown.first_date from shown)
 )
 
 select * from final
