@@ -5,8 +5,10 @@
     completeness, value_status, source_vintage and loaded_at, and of the other columns those that it needs, in any order.
     Unit, method and source are the registry's unless the part says its own. A value is valid from the day its vintage was
     released (else loaded) until the next vintage of it is; a part whose vintages end together says so in valid_to_date.
+    In a model that is incremental by whole periods the values of changed periods only.
 #}
 {% macro kpi_values(parts) -%}
+{%- set pending = where_pending() -%}
 kpis as (
     select * from {{ ref('kpi_definitions') }}
 ),
@@ -30,7 +32,7 @@ kpi_values as (
     select
         *,
         {{ models }} as read_models
-    from {{ part }}
+    from {{ part }}{{ pending }}
     {% endfor %}
 ),
 

@@ -148,8 +148,9 @@
 {%- endmacro %}
 
 {# Post-hook of every model that is incremental by whole days; runs in the transaction of the model. The number of rows
-   is what a later test compares with, so that a day that vanished from the table is found without reading the raw one. #}
-{% macro record_built_days(days_from) -%}
+   is what a later test compares with, so that a day that vanished from the table is found without reading the raw one;
+   a model of periods (macros/whole_periods.sql) has no number of its own for a day. #}
+{% macro record_built_days(days_from, counted=true) -%}
     {%- set built = ref('int_sensor_day__built') -%}
     delete from {{ built }} as built
     where
@@ -164,22 +165,24 @@
     insert into {{ built }} (model, feed, local_date, version, rows_built, built_at)
     with pending as (
         {{ pending_days(days_from) }}
-    ),
+    ){% if counted %},
 
     counted as (
         select feed, local_date, count(*) as rows_built
         from {{ rows_of_runs(this, day_runs(pending_days(days_from)), 'date', 'local_date') }}
         group by feed, local_date
-    )
+    ){% endif %}
 
     select
         '{{ this.identifier }}',
         pending.feed,
         pending.local_date,
         pending.version,
-        coalesce(counted.rows_built, 0),
+        {{ 'coalesce(counted.rows_built, 0)' if counted else 'null' }},
         timestamptz '{{ run_started_at }}'
     from pending
+    {% if counted %}
     left join counted on pending.feed = counted.feed and pending.local_date = counted.local_date
+    {% endif %}
     order by pending.feed, pending.local_date;
 {%- endmacro %}

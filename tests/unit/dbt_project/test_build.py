@@ -142,6 +142,19 @@ def test_an_indicator_of_a_survey_that_is_not_marked_so_fails_the_build(built: B
         built.change_marts(marked.format("true"))
 
 
+def test_a_second_row_of_a_value_that_was_just_built_is_found(built: Build) -> None:
+    name = "unique_combination_kpi_lineage"
+    built.change_marts("insert into main.kpi_lineage from main.kpi_lineage where area_type = 'sensor' limit 1")
+    try:
+        [failed] = built.dbt("test", "-s", "kpi_lineage")
+        assert failed.startswith(name)
+    finally:
+        built.change_marts(
+            "create or replace temp table once as select distinct * from main.kpi_lineage;"
+            " delete from main.kpi_lineage; insert into main.kpi_lineage from once"
+        )
+
+
 def test_a_build_spills_to_the_disk_beside_it_and_does_not_take_all_memory(built: Build) -> None:
     settings = "select current_setting('memory_limit') as memory, current_setting('temp_directory') as spilled"
     assert not built.dbt("show", "--inline", settings)
@@ -181,12 +194,12 @@ class TestSecondBuild:
         return days
 
     def test_nothing_new_changes_nothing(self, build: Build) -> None:
-        before = build.content()
+        before = sorted_rows(build)
         assert all(before[mart] for mart in ("dim_kpi", "fct_kpi_value", "kpi_operations__daily_snow"))
         assert not build.dbt("run")
-        assert build.content() == before
+        assert sorted_rows(build) == before
         assert self.rebuilt_days(build) == {"hourly": [], "daily": []}
-        assert build.content() == before
+        assert sorted_rows(build) == before
 
     def test_a_late_reading_rebuilds_its_day_and_no_other(self, build: Build) -> None:
         build.change_warehouse(

@@ -24,7 +24,10 @@ MARTS = (
     "main.kpi_operations__daily_frost_risk",
 )
 
-LOOKING_BACK = ("int_snow_hour__risen", "kpi_operations__daily_snow", "kpi_operations__plough_event")
+LOOKING_BACK = (
+    *("int_snow_hour__risen", "kpi_operations__daily_snow", "kpi_operations__plough_event"),
+    *("int_kpi_value__operations", "fct_kpi_value", "kpi_lineage"),
+)
 
 # A station of SMHI, its last day not yet checked, and an energy meter, hour by hour.
 OTHER_FEEDS = """
@@ -138,11 +141,35 @@ def test_days_that_are_no_longer_expected_leave_the_mart(build: Build) -> None:
     seed.write_text(kept.replace("meter-1,metry,", "meter-1,not_read,"), encoding="utf-8")
     assert not build.dbt("seed", "-s", "sensors")
     assert not build.dbt("run", as_of="2026-01-13")
-    by_nights = build.query("from main.kpi_operations__daily_snow order by all")
+    tables = ("kpi_operations__daily_snow", "fct_kpi_value", "kpi_lineage")
+    by_nights = [build.query(f"from main.{table} order by all") for table in tables]
     assert not build.dbt("run", "--full-refresh", as_of="2026-01-13")
-    assert build.query("from main.kpi_operations__daily_snow order by all") == by_nights
+    assert [build.query(f"from main.{table} order by all") for table in tables] == by_nights
     assert build.query("select count(*) from main.kpi_operations__daily_snow where feed = 'metry'") == [(0,)]
     assert build.query("select max(local_date)::varchar from main.kpi_operations__daily_snow") == [("2026-01-12",)]
+    seed.write_text(kept, encoding="utf-8")
+    build.marts.write_bytes(marts)
+
+
+def test_a_register_that_changes_which_values_there_are_changes_them_and_their_lineage(build: Build) -> None:
+    """A road that is ploughed no longer has no plough events; the other seeds of its feed stay as they were."""
+    seed = build.seeds / "sensors.csv"
+    kept, marts = seed.read_text(encoding="utf-8"), build.marts.read_bytes()
+    row = next(row for row in kept.splitlines() if row.startswith("A81758FFFE04A001,"))
+    classes = "select distinct road_class from staging.sensors where sensor_id = 'A81758FFFE04A001'"
+    [(road_class,)] = build.query(classes)
+    assert f",{road_class}," in row
+    ploughed = "select count(*) from main.kpi_lineage where kpi_id = 'plough_trigger_events' and area_id ="
+    assert build.query(ploughed + " 'A81758FFFE04A001'") != [(0,)]
+    seed.write_text(kept.replace(row, row.replace(f",{road_class},", ",,", 1)), encoding="utf-8")
+    assert not build.dbt("seed", "-s", "sensors")
+    assert not build.dbt("run")
+    assert build.query(classes) == [(None,)]
+    assert build.query(ploughed + " 'A81758FFFE04A001'") == [(0,)]
+    tables = ("fct_kpi_value", "kpi_lineage")
+    by_nights = [build.query(f"from main.{table} order by all") for table in tables]
+    assert not build.dbt("run", "--full-refresh", "-s", "int_kpi_value__operations", *tables)
+    assert [build.query(f"from main.{table} order by all") for table in tables] == by_nights
     seed.write_text(kept, encoding="utf-8")
     build.marts.write_bytes(marts)
 

@@ -22,6 +22,9 @@ STORED = (
     "intermediate.int_snow_hour__risen",
     "intermediate.int_road_day__judged",
     *(f"main.kpi_operations__{model}" for model in MODELS),
+    "intermediate.int_kpi_value__operations",
+    "main.fct_kpi_value",
+    "main.kpi_lineage",
 )
 
 # Two lasers under snow that comes, settles and melts, and a road station around freezing, over the change of the clock
@@ -68,8 +71,9 @@ def late(load_id: int, chance: random.Random) -> str:
         # A load takes no reading away, it moves one at most; the mended gate of a replay does not either.
         change = chance.choice(
             [
-                f"update raw.sensor_reading set value = value - {chance.randint(-150, 150)} where {where}",
-                f"update raw.sensor_reading set quality = 'bad' where {where}",
+                f"update raw.sensor_reading set load_id = {load_id}, value = value - {chance.randint(-150, 150)}"
+                f" where {where}",
+                f"update raw.sensor_reading set load_id = {load_id}, quality = 'bad' where {where}",
                 "insert into raw.sensor_reading select * replace (observed_at + interval 20 minutes as observed_at,"
                 f" value + {chance.randint(-50, 50)} as value) from raw.sensor_reading where {where}",
             ]
@@ -91,14 +95,16 @@ def test_nights_of_late_data_equal_one_build_of_everything(tmp_path: Path, seed:
     chance = random.Random(seed)
     build = make_build(tmp_path)
     build.change_warehouse(READINGS)
-    select = ["--select", "int_sensor_day__landed", *(f"+kpi_operations__{model}" for model in MODELS)]
-    assert not build.dbt("build", "--exclude-resource-type", "test", "unit_test", *select)
+    values = ("int_kpi_value__operations", "fct_kpi_value", "kpi_lineage")
+    select = ["--select", "int_sensor_day__landed", *(f"+kpi_operations__{model}" for model in MODELS), *values]
+    assert not build.dbt("build", "--exclude-resource-type", "test", "unit_test")
     for load_id in range(2, 2 + ROUNDS):
         build.change_warehouse(late(load_id, chance))
         assert not build.dbt("run", *select)
     by_nights = contents(build)
     assert by_nights["main.kpi_operations__plough_event"]
     assert by_nights["main.kpi_operations__daily_frost_risk"]
+    assert {(1,), (2,), (3,)} <= set(build.query("select load_id from main.kpi_lineage"))
     assert not build.dbt("run", "--full-refresh", *select)
     at_once = contents(build)
     assert {table for table in STORED if by_nights[table] != at_once[table]} == set()

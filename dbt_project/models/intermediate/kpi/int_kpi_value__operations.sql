@@ -1,5 +1,5 @@
--- A table: fct_kpi_value and kpi_lineage both read it, and it has a row for every sensor and day.
-{{ config(materialized='table') }}
+-- Stored: fct_kpi_value and kpi_lineage both read it, and it has a row for every sensor and day.
+{{ whole_periods('int_value_day__traced') }}
 
 with daily_snow as (
     select * from {{ ref('kpi_operations__daily_snow') }}

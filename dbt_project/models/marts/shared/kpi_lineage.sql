@@ -1,8 +1,10 @@
+{{ whole_periods('int_value_day__traced') }}
+
 -- Where every value comes from: the models it came through, and the raw rows behind it by load and landing file.
 {% set domains = ['operations', 'digitalisation', 'twin', 'climate'] %}
 
 with kpi_values as (
-    select * from {{ ref('fct_kpi_value') }}
+    select * from {{ ref('fct_kpi_value') }}{{ where_pending() }}
 ),
 
 -- Which branch of which model gives an indicator by which method, and what that branch reads.
@@ -266,6 +268,8 @@ final as (
         kpi_values.area_type,
         kpi_values.area_id,
         kpi_values.period,
+        kpi_values.period_start,
+        kpi_values.period_end,
         kpi_values.method_version,
         kpi_values.source_vintage,
         chains.dbt_model,
@@ -298,5 +302,8 @@ final as (
     left join loads on traced.load_id = loads.load_id
 )
 
+-- Newest last: what a night replaces lies together, and no more than that is written anew.
 select * from final
-order by kpi_id, area_type, area_id, period, method_version, source_vintage, raw_table, raw_series, load_id, landing_id
+order by
+    period_end, kpi_id, area_type, area_id, period, method_version, source_vintage, raw_table, raw_series, load_id,
+    landing_id
