@@ -1,10 +1,8 @@
 {% set models = [
     'int_sensor_day__landed', 'int_road_day__judged', 'kpi_operations__daily_snow', 'kpi_operations__plough_event',
 ] %}
--- A view of what they wrote down, so none of them may come later than whoever asks it.
-{% for model in models %}
--- depends_on: {{ ref(model) }}
-{% endfor %}
+-- Landed days are none of the values' own models, and must not be written down between those that ask this view.
+-- depends_on: {{ ref('int_sensor_day__landed') }}
 
 with built_days as (
     select * from {{ ref('int_sensor_day__built') }}
@@ -26,9 +24,9 @@ kpis as (
 feed_sensors as (
     select
         feed,
-        string_agg(
+        md5(string_agg(
             concat_ws('|', sensor_id, municipality_code, sensor_kind, road_class), ';' order by sensor_id
-        ) as sensors
+        )) as sensors
     from sensors
     group by feed
 ),
@@ -36,10 +34,16 @@ feed_sensors as (
 registers as (
     select
         (
-            select string_agg(concat_ws('|', municipality_code, road_class), ';' order by municipality_code, road_class)
+            select
+                md5(string_agg(
+                    concat_ws('|', municipality_code, road_class), ';' order by municipality_code, road_class
+                ))
             from road_classes
         ) as roads,
-        (select string_agg(concat_ws('|', kpi_id, method_version, unit, source), ';' order by kpi_id) from kpis) as kpis
+        (
+            select md5(string_agg(concat_ws('|', kpi_id, method_version, unit, source), ';' order by kpi_id))
+            from kpis
+        ) as kpis
 ),
 
 days as (

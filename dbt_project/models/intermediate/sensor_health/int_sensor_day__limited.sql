@@ -9,10 +9,11 @@ limits as (
 feed_limits as (
     select
         feed,
-        string_agg(
+        -- Hashed once a feed: a day's version would hash thousands of limits again.
+        md5(string_agg(
             concat_ws('|', sensor_id, quantity, is_main_quantity, silence_minutes, step), ';'
             order by sensor_id, quantity
-        ) as limits
+        )) as limits
     from limits
     group by feed
 ),
