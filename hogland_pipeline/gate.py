@@ -8,7 +8,8 @@ that raised, or too large a share of refused rows closes the gate and leaves ``r
 of several days is tried again day by day: good days land.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,11 +25,11 @@ from hogland_pipeline.loads import (
     DayRows,
     Load,
     combined,
+    days_of,
     last_checks,
     next_load_id,
     record_load,
     record_refused,
-    windows_of,
 )
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
@@ -102,8 +103,9 @@ def load_files(
     candidate = settings.candidate_dir / f"{source.name}-{run_id}.parquet"
     loads = []
     try:
-        for window in windows_of(files, settings.window_bytes) or [[]]:
-            spool_candidate(source.decode(landing, window), bound.table, candidate)
+        days = deque(days_of(files))
+        while days or not loads:
+            window = _spool_window(bound, landing, days, settings.window_rows, candidate)
             batch = Batch(source.name, candidate, window, source.decoder_version, run_id)
             loads.append(pass_gate(warehouse, bound.table, batch, settings.timezone))
     finally:
@@ -115,6 +117,27 @@ def load_files(
             closed = Load(source.name, "closed", message=load.message)
             record_load(connection, bound.table, run_id, datetime.now(UTC), closed)
     return load
+
+
+def _spool_window(
+    bound: BoundSource, landing: Landing, days: deque[list[LandedFile]], window_rows: int, candidate: Path
+) -> list[LandedFile]:
+    """Take whole days from the front of ``days`` until their rows are ``window_rows``, and spool them; returns their
+    files. How many rows a day has, only decoding it tells.
+    """
+    window: list[LandedFile] = []
+
+    def decoded() -> Iterator[pa.RecordBatch]:
+        rows = 0
+        while days and rows < window_rows:
+            day = days.popleft()
+            window.extend(day)
+            for batch in bound.source.decode(landing, day):
+                rows += batch.num_rows
+                yield batch
+
+    spool_candidate(decoded(), bound.table, candidate)
+    return window
 
 
 def closing_reasons(checks: Sequence[CheckResult]) -> list[str]:

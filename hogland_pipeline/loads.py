@@ -1,9 +1,10 @@
 """Loads: what one brings, how it went, and the log of all of them in ``ops``."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -83,21 +84,13 @@ class Load:
         return [day.landing_day for day in self.days if day.status == "closed" and day.landing_day]
 
 
-def windows_of(files: Sequence[LandedFile], window_bytes: int) -> list[list[LandedFile]]:
-    """``files`` in their order of days, cut into windows of about ``window_bytes`` of what the source sent.
-
-    A day is never cut: it is the unit that the gate lets in or refuses.
+def days_of(files: Sequence[LandedFile]) -> Iterator[list[LandedFile]]:
+    """``files`` in the order of their days, those of one day together: a day is the unit that the gate lets in or
+    refuses. A snapshot, which has no day, stands alone.
     """
-    windows: list[list[LandedFile]] = []
-    size, last_day = 0, None
-    for file in sorted(files, key=lambda file: (file.day or date.min, file.fetched_at, file.landing_id)):
-        is_new_day = file.day is None or file.day != last_day
-        if not windows or (is_new_day and size + file.size > window_bytes):
-            windows.append([])
-            size = 0
-        windows[-1].append(file)
-        size, last_day = size + file.size, file.day
-    return windows
+    in_order = sorted(files, key=lambda file: (file.day or date.min, file.fetched_at, file.landing_id))
+    for _, same_day in groupby(in_order, key=lambda file: file.day or file.landing_id):
+        yield list(same_day)
 
 
 def combined(loads: Sequence[Load]) -> Load:

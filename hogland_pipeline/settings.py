@@ -112,7 +112,7 @@ class CatalogueSettings(OriginSettings):
 
 class Settings(Section):
     """Everything the platform can be told. Paths are absolute once loaded; ``as_of`` replaces the clock's today.
-    ``window_bytes`` is how much of what a source sent is loaded at a time."""
+    ``window_rows`` is how many rows are loaded at a time, and the rest of the day they end in."""
 
     data_dir: Path
     timezone: str = "Europe/Stockholm"
@@ -120,7 +120,7 @@ class Settings(Section):
     as_of: date | None = None
     owner: str = Field(default="team:hogland-data", pattern=r"^(team:|[^@]+@[^@]+$)")
     catch_up_days: int = Field(default=60, ge=1)
-    window_bytes: int = Field(default=160_000_000, ge=1)
+    window_rows: int = Field(default=1_500_000, ge=1)
     kept_releases: int = Field(default=7, ge=1)
     feeds: Mapping[str, FeedSettings] = Field(min_length=1)
     listener: ListenerSettings = ListenerSettings()

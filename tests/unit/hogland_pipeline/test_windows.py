@@ -5,10 +5,8 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from hogland_pipeline.gate import load_files
-from hogland_pipeline.loads import Load, combined, windows_of
+from hogland_pipeline.loads import Load, combined, days_of
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import load_settings
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
@@ -21,26 +19,18 @@ DAYS = [date(2026, 1, 8) + timedelta(days=number) for number in range(4)]
 SENSOR = "A81758FFFE04A001"
 
 
-def landed(name: str, day: date | None, size: int) -> LandedFile:
-    return LandedFile(name, "feed", Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), None, day, size)
+def landed(name: str, day: date | None) -> LandedFile:
+    return LandedFile(name, "feed", Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), None, day, 1)
 
 
-@pytest.mark.parametrize(
-    ("window_bytes", "expected"),
-    [
-        (1000, [["a", "b", "c", "d"]]),
-        (60, [["a", "b"], ["c", "d"]]),
-        (1, [["a", "b"], ["c"], ["d"]]),
-    ],
-)
-def test_windows_hold_whole_days_up_to_a_size(window_bytes: int, expected: list[list[str]]) -> None:
-    files = [landed("d", DAYS[2], 30), landed("a", DAYS[0], 30), landed("c", DAYS[1], 30), landed("b", DAYS[0], 30)]
-    assert [[file.landing_id for file in window] for window in windows_of(files, window_bytes)] == expected
-
-
-def test_snapshots_are_cut_between_any_two() -> None:
-    files = [landed("a", None, 30), landed("b", None, 30)]
-    assert [len(window) for window in windows_of(files, 30)] == [1, 1]
+def test_files_of_a_day_stay_together_and_snapshots_stand_alone() -> None:
+    files = [
+        *(landed(name, DAYS[1]) for name in "ec"),
+        landed("b", None),
+        landed("d", DAYS[0]),
+        landed("a", None),
+    ]
+    assert [[file.landing_id for file in day] for day in days_of(files)] == [["a"], ["b"], ["d"], ["c", "e"]]
 
 
 def test_one_closed_window_closes_the_whole() -> None:
@@ -65,9 +55,9 @@ def uplink(day: date, frame: int, payload: str = "0100e20223070e27") -> str:
 
 
 def load(
-    tmp_path: Path, name: str, window_bytes: int, broken: date | None = None
+    tmp_path: Path, name: str, window_rows: int, broken: date | None = None
 ) -> tuple[Load, list[tuple[object, ...]]]:
-    settings = load_settings(data_dir=tmp_path / name).model_copy(update={"window_bytes": window_bytes})
+    settings = load_settings(data_dir=tmp_path / name).model_copy(update={"window_rows": window_rows})
     folder = tmp_path / f"{name}-drop"
     folder.mkdir()
     for day in DAYS:
@@ -94,6 +84,17 @@ def test_windows_end_as_one_load(tmp_path: Path) -> None:
     assert dict(in_windows.rows_by_day) == dict(at_once.rows_by_day)
     counted = [{check.name: check.evaluated_rows for check in load.checks} for load in (at_once, in_windows)]
     assert counted[0] == counted[1]
+
+
+def test_a_window_ends_with_the_day_that_fills_it(tmp_path: Path) -> None:
+    at_once, _ = load(tmp_path, "at_once", 10**9)
+    day = at_once.staged // len(DAYS)
+    windows = {}
+    for rows in (1, day, day + 1, 4 * day):
+        load(tmp_path, f"windows of {rows}", rows)
+        with Warehouse(load_settings(data_dir=tmp_path / f"windows of {rows}").warehouse_path).read() as connection:
+            windows[rows] = [staged for (staged,) in connection.execute("SELECT rows_staged FROM ops.load").fetchall()]
+    assert windows == {1: [day] * 4, day: [day] * 4, day + 1: [2 * day] * 2, 4 * day: [4 * day]}
 
 
 def test_a_refused_window_is_not_hidden_by_the_good_ones_after_it(tmp_path: Path) -> None:
