@@ -17,8 +17,8 @@ _PUSHED: Final = {"pushed_at": "VARCHAR", "topic": "VARCHAR", "body": "VARCHAR",
 
 @dataclass(frozen=True)
 class Envelope:
-    """``structure`` is what DuckDB's ``json_transform`` picks from a message (which may lie under the key ``wrapper``),
-    ``objects`` where in it the codec's object is (left out when no device needs it), and ``opened`` a SELECT from
+    """``structure`` is what DuckDB's ``json_transform`` picks from a message (which may lie under the key ``wrapper``:
+    then that holds the key ``wrapped``), ``objects`` where in it the codec's object is (left out when no device needs it), and ``opened`` a SELECT from
     ``message`` with one row a line:
 
     ``landing_row``, ``is_json``, ``refusal`` (why it is no uplink, or null), ``sensor_id``, ``uplink_key``,
@@ -31,6 +31,7 @@ class Envelope:
     objects: tuple[str, ...]
     opened: str
     wrapper: str = ""
+    wrapped: str = ""
 
     def messages(self, *, with_objects: bool) -> str:
         """SQL: a CTE list that ends with ``opened``, from the table ``line`` (landing_row, line)."""
@@ -59,12 +60,20 @@ class Envelope:
     opened AS ({self.opened})"""  # noqa: S608 -- built of constants
 
     def _picked(self, structure: Mapping[str, Any]) -> str:
-        """SQL: what a message says. Picking both with and without the wrapper, and then one, would copy them all."""
+        """SQL: what a message says. How one begins nearly always tells whether it is wrapped; in others that is looked
+        for. Picking both with and without the wrapper, and then one, would copy them all.
+        """
         bare = f"try(json_transform(body, '{json.dumps(structure)}'))"
         if not self.wrapper:
             return bare
         wrapped = f"try(json_transform(body, '{json.dumps({self.wrapper: structure})}')).{self.wrapper}"
-        return f"CASE WHEN contains(body, '\"{self.wrapper}\"') THEN coalesce({wrapped}, {bare}) ELSE {bare} END"
+        first, holds = next(iter(structure)), f"$.{self.wrapper}.{self.wrapped}"
+        return f"""CASE
+                   WHEN starts_with(body, '{{"{first}":') THEN {bare}
+                   WHEN starts_with(body, '{{"{self.wrapper}":{{"{first}":') THEN {wrapped}
+                   WHEN try(json_exists(body, '{holds}')) THEN {wrapped}
+                   ELSE {bare}
+               END"""
 
 
 def _without(structure: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -126,6 +135,7 @@ THE_THINGS_STACK: Final = Envelope(
         FROM (SELECT *, said.uplink_message AS uplink FROM message)
     """,
     wrapper="result",
+    wrapped="uplink_message",
 )
 
 # Versions 4 and 3. Which event a message is, its topic or the query of its address says; a bare file is told by shape.

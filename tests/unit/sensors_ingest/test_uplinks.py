@@ -313,6 +313,24 @@ def test_what_cannot_be_decoded_is_one_reject_with_its_line(landing: Landing, li
     assert reject["source_row"] == (line if isinstance(line, str) else json.dumps({"result": line}))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps(uplink()),
+        json.dumps({"result": {"join_accept": {}}} | uplink()),
+        json.dumps(uplink() | {"result": {"join_accept": {}}}),
+        json.dumps({"id": 1, "result": uplink()}),
+        json.dumps({"result": uplink()}, indent=1).replace("\n", " "),
+        json.dumps({"result": {"received_at": RECEIVED} | uplink()}),
+    ],
+)
+def test_an_uplink_is_found_in_its_envelope_or_bare(landing: Landing, line: str) -> None:
+    rows = decode(landing, land(landing, line))
+    assert rows["reject_reason"].to_list() == [None]
+    told = ("sensor_id", "quantity", "observed_at", "value", "received_at", "uplink_key")
+    assert rows.select(told).equals(decode(landing, land(landing, uplink())).select(told))
+
+
 def test_line_that_is_not_utf8_costs_only_itself(landing: Landing) -> None:
     rows = decode(landing, land(landing, "\udcff\udcfe", uplink()))
     assert rows["reject_reason"].to_list() == ["line is not valid JSON", None]
