@@ -27,6 +27,9 @@ from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS, READING_SC
 LONGEST_SOURCE_ROW: Final = 4000
 # DuckDB shares an Arrow table among its threads by its chunks.
 LINES_PER_CHUNK: Final = 8192
+SECOND: Final = 1_000_000
+FIVE_MINUTES: Final = 300 * SECOND
+A_WEEK: Final = 7 * 86_400 * SECOND
 # A measurement a device kept is believed from this century on and when it is not ahead of its receipt.
 FIRST_KEPT_SECOND: Final = 946_684_800
 CLOCKS_DIFFER_BY_SECONDS: Final = 300
@@ -44,7 +47,8 @@ def _is_set(moment: str) -> str:
 
 
 # A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a
-# week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970).
+# week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970). Microseconds are
+# compared and cut: intervals and date_trunc ask the calendar of the time zone, a fifth of all the parsing.
 def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
     lowest_rssi, highest_rssi = PHYSICAL_LIMITS["signal_rssi"]
     lowest_snr, highest_snr = PHYSICAL_LIMITS["signal_snr"]
@@ -58,6 +62,7 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
                CASE WHEN {_is_set("server_said_at")} THEN server_said_at END AS server_at,
                CASE WHEN {_is_set("network_said_at")} THEN network_said_at END AS network_at,
                coalesce(network_at, server_at) AS latest_at,
+               epoch_us(latest_at) AS latest_us,
                -- The gateway that heard it best: structs are compared field by field.
                list_max(list_filter(
                    signals,
@@ -71,7 +76,7 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
         SELECT *,
                list_min(list_filter(
                    list_transform(clocks, lambda clock: try_cast(clock AS timestamptz)),
-                   lambda clock: clock BETWEEN latest_at - INTERVAL 168 HOUR AND latest_at + INTERVAL 5 MINUTE
+                   lambda clock: epoch_us(clock) BETWEEN latest_us - {A_WEEK} AND latest_us + {FIVE_MINUTES}
                )) AS gateway_at,
                try(from_base64(encoded)) AS payload
         FROM timed
@@ -87,7 +92,7 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool) -> str:
            object,
            port,
            uplink_key,
-           date_trunc('second', coalesce(gateway_at, latest_at)) AS observed_at,
+           make_timestamptz(epoch_us(coalesce(gateway_at, latest_at)) // {SECOND} * {SECOND}) AS observed_at,
            gateway_at IS NULL AS is_network_time,
            received_at,
            CASE WHEN counter % {SIGNAL_EVERY} = 0 THEN best.rssi END AS signal_rssi,
