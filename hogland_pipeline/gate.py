@@ -9,14 +9,12 @@ of several days is tried again day by day: good days land.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import Suite, load_suite
@@ -34,6 +32,7 @@ from hogland_pipeline.loads import (
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
 from hogland_pipeline.settings import Settings
+from hogland_pipeline.spool import spool_window
 from hogland_pipeline.warehouse import RawTable, Warehouse
 from sensors_ingest.landing import LandedFile, Landing
 
@@ -41,32 +40,6 @@ NOTHING_NEW = "nothing new"
 QUARANTINE_SHARE_CHECK = "quarantined_share_is_within_limit"
 ONE_DAY = "stage.one_day"
 LANDING_DAYS = "stage.landing_day"
-
-
-def spool_candidate(batches: Iterable[pa.RecordBatch], table: RawTable, path: Path) -> int:
-    """Write decoded batches to a Parquet file, outside the warehouse's lock; returns the number of rows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows, writer = 0, None
-    try:
-        for batch in batches:
-            writer = writer or _spool(path, batch.schema)
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    finally:
-        if writer:
-            writer.close()
-    if writer is None:
-        columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in candidate_definitions(table).items())
-        duckdb.sql(f"SELECT {columns} WHERE FALSE").write_parquet(str(path))
-    return rows
-
-
-def _spool(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A candidate is read whole, soon after it was written, and then deleted: statistics, compression and looking for
-    repeated numbers are not worth their time. Repeated words are: a check then looks at each once.
-    """
-    words = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
-    return pq.ParquetWriter(path, schema, compression="none", write_statistics=False, use_dictionary=words)
 
 
 def pass_gate(warehouse: Warehouse, table: RawTable, batch: Batch, timezone: str) -> Load:
@@ -101,11 +74,11 @@ def load_files(
     """
     source = bound.source
     candidate = settings.candidate_dir / f"{source.name}-{run_id}.parquet"
-    loads = []
+    loads: list[Load] = []
     try:
         days = deque(days_of(files))
         while days or not loads:
-            window = _spool_window(bound, landing, days, settings.window_rows, candidate)
+            window = spool_window(bound, landing, days, settings.window_rows, candidate)
             batch = Batch(source.name, candidate, window, source.decoder_version, run_id)
             loads.append(pass_gate(warehouse, bound.table, batch, settings.timezone))
     finally:
@@ -117,27 +90,6 @@ def load_files(
             closed = Load(source.name, "closed", message=load.message)
             record_load(connection, bound.table, run_id, datetime.now(UTC), closed)
     return load
-
-
-def _spool_window(
-    bound: BoundSource, landing: Landing, days: deque[list[LandedFile]], window_rows: int, candidate: Path
-) -> list[LandedFile]:
-    """Take whole days from the front of ``days`` until their rows are ``window_rows``, and spool them; returns their
-    files. How many rows a day has, only decoding it tells.
-    """
-    window: list[LandedFile] = []
-
-    def decoded() -> Iterator[pa.RecordBatch]:
-        rows = 0
-        while days and rows < window_rows:
-            day = days.popleft()
-            window.extend(day)
-            for batch in bound.source.decode(landing, day):
-                rows += batch.num_rows
-                yield batch
-
-    spool_candidate(decoded(), bound.table, candidate)
-    return window
 
 
 def closing_reasons(checks: Sequence[CheckResult]) -> list[str]:
@@ -332,9 +284,9 @@ class _Gate:
         quarantined = self._count(
             f"""
             INSERT INTO {quarantine} BY NAME
-            SELECT s.* EXCLUDE ({replaced}), r.check_name, coalesce(s.reject_reason, r.reason) AS reason,
+            SELECT * EXCLUDE ({replaced}) REPLACE (coalesce(reject_reason, reason) AS reason),
                    ? AS source, ?::BIGINT AS load_id, now() AS quarantined_at
-            FROM ({_with_day(f"{stage} SEMI JOIN refused USING (stage_row)")}) s JOIN refused r USING (stage_row)
+            FROM ({_with_day(f"{stage} JOIN refused USING (stage_row)")})
             """,
             [self.batch.source, load_id],
         )

@@ -19,11 +19,14 @@ from hogland_pipeline.repeats import TOLD_WITHIN, forget_repeats, settle_repeats
 from hogland_pipeline.warehouse import CANDIDATE_COLUMNS, LINEAGE_COLUMNS, RawTable
 
 _MOMENT = "to_timestamp(quarter * 900)"
-_ARRIVED = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived"
+_ARRIVED = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived_quarter"
 # What is stored ranks below every line of the batch, in the order of its revisions.
 _BEFORE_ANY_LINE = "revision - 1_000_000_000 AS landing_row"
 
-_SCRATCH = ("arrived", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "moved", "superseded")
+_SCRATCH = (
+    *("arrived", "arrived_quarter", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "moved"),
+    "superseded",
+)
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,8 @@ def merge_accepted(
 
 
 def _collect_arrived(connection: duckdb.DuckDBPyConnection, table: RawTable, accepted: str) -> int:
-    """``arrived``: of every accepted row its number, a hash of its key and from which quarter of an hour (since 1970)
-    it is; returns how many there are.
+    """``arrived``: of every accepted row its number and a hash of its key; ``arrived_quarter``: how many rows each feed
+    has in which quarter of an hour (since 1970). Returns how many there are in all.
 
     What is asked of all rows is asked of these narrow ones. Hashes group four times as fast as the columns of a key,
     and quarters tell local days (no zone has shifted by less since 1900) as well as those of UTC.
@@ -94,16 +97,27 @@ def _collect_arrived(connection: duckdb.DuckDBPyConnection, table: RawTable, acc
     Raises:
         ConservationError: a key column is empty: such a row would load every night.
     """
-    # Floored, not divided: that would round towards 1970. Asking the calendar for a bucket costs six times as much.
-    quarter = "NULL, NULL" if table.day_of is None else f"feed, floor(epoch_us({table.day_of}) / 900_000_000)::BIGINT"
     without_key = " OR ".join(f"{column} IS NULL" for column in table.key)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE arrived(stage_row, key_hash, lacks_key, feed, quarter) AS"
-        f" SELECT stage_row, hash({', '.join(table.key)}), {without_key}, {quarter} FROM {accepted}"
+        f"CREATE OR REPLACE TEMP TABLE arrived AS"
+        f" SELECT stage_row, hash({', '.join(table.key)}) AS key_hash FROM {accepted}"
     )
-    if missing := _count(connection, "SELECT count(*) FROM arrived WHERE lacks_key"):
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE arrived_quarter AS"
+        f" SELECT {_quarter(table)}, count(*) AS arrived, count_if({without_key}) AS without_key"
+        f" FROM {accepted} GROUP BY ALL"
+    )
+    if missing := _count(connection, "SELECT coalesce(sum(without_key), 0) FROM arrived_quarter"):
         raise ConservationError(f"{missing} accepted rows for raw.{table.name} have an empty key column")
-    return _count(connection, "SELECT count(*) FROM arrived")
+    return _count(connection, "SELECT coalesce(sum(arrived), 0) FROM arrived_quarter")
+
+
+def _quarter(table: RawTable) -> str:
+    """SQL: feed and quarter of an hour of a row; of a table without days nulls."""
+    if table.day_of is None:
+        return "NULL AS feed, NULL AS quarter"
+    # Floored, not divided: that would round towards 1970. Asking the calendar for a bucket costs six times as much.
+    return f"feed, floor(epoch_us({table.day_of}) / 900_000_000)::BIGINT AS quarter"
 
 
 def _day_ranges(
@@ -188,7 +202,12 @@ def _append_plain(
         f" SELECT {data}, now(), 1, {load_id} FROM {accepted} ANTI JOIN contested_row USING (stage_row)",
     )
     if table.day_of is not None and appended:
-        moments = f"SELECT DISTINCT feed, {_MOMENT} AS moment FROM arrived ANTI JOIN contested_row USING (stage_row)"
+        # Quarters that have more rows than contested ones.
+        moments = f"""
+            SELECT feed, {_MOMENT} AS moment FROM arrived_quarter LEFT JOIN (
+                SELECT {_quarter(table)}, count(*) AS contested FROM contested GROUP BY ALL
+            ) USING (feed, quarter) WHERE arrived > coalesce(contested, 0)
+        """
         _note_days(connection, load_id, moments, timezone)
     return appended
 

@@ -17,9 +17,9 @@ _PUSHED: Final = {"pushed_at": "VARCHAR", "topic": "VARCHAR", "body": "VARCHAR",
 
 @dataclass(frozen=True)
 class Envelope:
-    """``structure`` is what DuckDB's ``json_transform`` picks from a message (which may lie under the key ``wrapper``:
-    then that holds the key ``wrapped``), ``objects`` where in it the codec's object is (left out when no device needs it), and ``opened`` a SELECT from
-    ``message`` with one row a line:
+    """``structure`` is what DuckDB's ``json_transform`` picks from a message, ``objects`` where in it the codec's
+    object is (left out when no device needs it), and ``opened`` a SELECT from ``message`` with one row a line, of the
+    columns below. A message may lie under the key ``wrapper``: then what is there has the key ``wrapped``.
 
     ``landing_row``, ``is_json``, ``refusal`` (why it is no uplink, or null), ``sensor_id``, ``uplink_key``,
     ``encoded`` (payload, base64), ``object`` (JSON text), ``port``, ``counter`` (of the device's uplinks), ``clocks``

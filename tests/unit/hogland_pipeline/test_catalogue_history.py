@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hogland_pipeline.gate import pass_gate, spool_candidate
+from hogland_pipeline.gate import pass_gate
 from hogland_pipeline.loads import Batch, Load, files_to_load
 from hogland_pipeline.sources.uttc_catalogue import UttcCatalogue
+from hogland_pipeline.spool import spool_candidate
 from hogland_pipeline.warehouse import UTTC_SOLUTION, Warehouse
 from sensors_ingest import landing as landing_module
 from sensors_ingest.http import Folder

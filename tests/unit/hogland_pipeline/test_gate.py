@@ -11,9 +11,10 @@ import pytest
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import Suite
 from hogland_pipeline import gate
-from hogland_pipeline.gate import closing_reasons, pass_gate, spool_candidate
+from hogland_pipeline.gate import closing_reasons, pass_gate
 from hogland_pipeline.loads import Batch, Load, files_to_load, record_failure
 from hogland_pipeline.revisions import ConservationError
+from hogland_pipeline.spool import spool_candidate
 from hogland_pipeline.warehouse import SENSOR_READING, SURVEY_ANSWER, UTTC_SOLUTION, RawTable, Warehouse
 from sensors_ingest.landing import LandedFile, Landing
 from tests.unit.hogland_pipeline.raw_rows import (

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from hogland_pipeline.gate import Batch, Load, pass_gate, spool_candidate
+from hogland_pipeline.gate import Batch, Load, pass_gate
 from hogland_pipeline.loads import files_to_load
 from hogland_pipeline.resources import Source
 from hogland_pipeline.sources.emission_database import EmissionDatabase
 from hogland_pipeline.sources.kolada import Kolada, KoladaSeries
 from hogland_pipeline.sources.kolada_groups import KoladaGroups
 from hogland_pipeline.sources.scb_pxweb import ScbPxWeb, Table
+from hogland_pipeline.spool import spool_candidate
 from hogland_pipeline.warehouse import AREA_GROUP, INDICATOR_SERIES, INDICATOR_VALUE, Warehouse
 from sensors_ingest.http import Folder, HttpOrigin
 from sensors_ingest.landing import Landing

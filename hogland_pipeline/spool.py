@@ -1,0 +1,61 @@
+"""The candidate of a load: what a source's decoder yields, spooled to a Parquet file before the warehouse is locked."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hogland_pipeline.resources import BoundSource
+from hogland_pipeline.revisions import candidate_definitions
+from hogland_pipeline.warehouse import RawTable
+from sensors_ingest.landing import LandedFile, Landing
+
+
+def spool_window(
+    bound: BoundSource, landing: Landing, days: deque[list[LandedFile]], window_rows: int, candidate: Path
+) -> list[LandedFile]:
+    """Take whole days from the front of ``days`` until their rows are ``window_rows``, and spool them; returns their
+    files. How many rows a day has, only decoding it tells.
+    """
+    window: list[LandedFile] = []
+
+    def decoded() -> Iterator[pa.RecordBatch]:
+        rows = 0
+        while days and rows < window_rows:
+            day = days.popleft()
+            window.extend(day)
+            for batch in bound.source.decode(landing, day):
+                rows += batch.num_rows
+                yield batch
+
+    spool_candidate(decoded(), bound.table, candidate)
+    return window
+
+
+def spool_candidate(batches: Iterable[pa.RecordBatch], table: RawTable, path: Path) -> int:
+    """Write decoded batches to a Parquet file, outside the warehouse's lock; returns the number of rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows, writer = 0, None
+    try:
+        for batch in batches:
+            writer = writer or _spool(path, batch.schema)
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    finally:
+        if writer:
+            writer.close()
+    if writer is None:
+        columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in candidate_definitions(table).items())
+        duckdb.sql(f"SELECT {columns} WHERE FALSE").write_parquet(str(path))
+    return rows
+
+
+def _spool(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A candidate is read whole, soon after it was written, and then deleted: statistics, compression and looking for
+    repeated numbers are not worth their time. Repeated words are: a check then looks at each once.
+    """
+    words = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
+    return pq.ParquetWriter(path, schema, compression="none", write_statistics=False, use_dictionary=words)
