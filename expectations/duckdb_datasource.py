@@ -7,7 +7,7 @@ mends that; a few conditions that Great Expectations words per dialect are worde
 Importing this module imports Great Expectations, which takes seconds: import it only where an audit runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
 
@@ -143,6 +143,32 @@ class _IsJson(ColumnMapMetricProvider):
     @column_condition_partial(engine=DuckDBExecutionEngine)
     def _duckdb(self, column: Any, **_: object) -> Any:
         return sa.func.json_valid(column)
+
+
+class _InSet(ColumnMapMetricProvider):
+    """``IN`` compares every row with every word; a function is asked of each word of a dictionary once."""
+
+    condition_metric_name = "column_values.in_set"
+    condition_value_keys = ("value_set",)
+
+    @column_condition_partial(engine=DuckDBExecutionEngine)
+    def _duckdb(self, column: Any, value_set: Collection[object], **_: object) -> Any:
+        return _is_one_of(column, value_set)
+
+
+class _NotInSet(ColumnMapMetricProvider):
+    condition_metric_name = "column_values.not_in_set"
+    condition_value_keys = ("value_set",)
+
+    @column_condition_partial(engine=DuckDBExecutionEngine)
+    def _duckdb(self, column: Any, value_set: Collection[object], **_: object) -> Any:
+        return sa.not_(_is_one_of(column, value_set))
+
+
+def _is_one_of(column: Any, value_set: Collection[object]) -> Any:
+    # Written out: Great Expectations does not fill in parameters where it hands the condition over as text.
+    values = (sa.literal(value, literal_execute=True) for value in value_set)
+    return sa.func.list_contains(sa.func.list_value(*values), column)
 
 
 class _NoRowsOfUnexpectedRowsQuery(QueryMetricProvider):

@@ -120,7 +120,7 @@ class Settings(Section):
     as_of: date | None = None
     owner: str = Field(default="team:hogland-data", pattern=r"^(team:|[^@]+@[^@]+$)")
     catch_up_days: int = Field(default=60, ge=1)
-    window_rows: int = Field(default=1_500_000, ge=1)
+    window_rows: int = Field(default=2_500_000, ge=1)
     kept_releases: int = Field(default=7, ge=1)
     feeds: Mapping[str, FeedSettings] = Field(min_length=1)
     listener: ListenerSettings = ListenerSettings()

@@ -32,7 +32,7 @@ CHECK_RESULT_COLUMNS = """
 # a limit DuckDB keeps what it wrote: a window of a load then takes 200 MB more, and no less CPU.
 OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "latest",
-    "memory_limit": "600MB",
+    "memory_limit": "500MB",
 }
 
 # The newest attempt decides whether a source is stale; the newest that passed says since when its data is good.

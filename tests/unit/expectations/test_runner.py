@@ -136,6 +136,9 @@ def test_results_come_in_the_order_of_the_suite(connection: duckdb.DuckDBPyConne
             lambda i: not 1 <= i <= 31,
         ),
         (check("expect_column_values_to_be_json_parseable", column="words"), lambda i: True),
+        (check("expect_column_values_to_be_in_set", column="kind", value_set=["a", "b", "d"]), lambda i: i % 4 == 2),
+        (check("expect_column_values_to_be_in_set", column="value", value_set=[1, 2]), lambda i: i % 10 and i > 2),
+        (check("expect_column_values_to_not_be_in_set", column="kind", value_set=["c"]), lambda i: i % 4 == 2),
         (
             check(
                 "unexpected_rows_expectation",
