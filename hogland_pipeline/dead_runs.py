@@ -35,7 +35,7 @@ def stuck_runs(instance: dg.DagsterInstance) -> Iterator[str]:
 
 
 def leftovers(instance: dg.DagsterInstance, candidates: Path) -> Iterator[Path]:
-    """Candidates (``<source>-<run>.parquet``) that no run will read any more: the run that wrote one removes it."""
+    """Candidates (``<source>-<window>-<run>.parquet``) that no run will read any more; a run removes its own."""
     for path in sorted(candidates.glob("*.parquet")):
         run = instance.get_run_by_id(path.stem[-RUN_ID_LENGTH:])
         if _is_over(instance, run) if run else time.time() - path.stat().st_mtime > UNKNOWN_RUN_SECONDS:

@@ -8,8 +8,8 @@ that raised, or too large a share of refused rows closes the gate and leaves ``r
 of several days is tried again day by day: good days land.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -23,7 +23,6 @@ from hogland_pipeline.loads import (
     DayRows,
     Load,
     combined,
-    days_of,
     last_checks,
     next_load_id,
     record_load,
@@ -32,7 +31,7 @@ from hogland_pipeline.loads import (
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
 from hogland_pipeline.settings import Settings
-from hogland_pipeline.spool import spool_window
+from hogland_pipeline.spool import spooled_windows
 from hogland_pipeline.warehouse import RawTable, Warehouse
 from sensors_ingest.landing import LandedFile, Landing
 
@@ -70,19 +69,14 @@ def load_files(
     settings: Settings,
 ) -> Load:
     """Decode landing files and pass them through the gate, a window at a time so that memory does not follow the size
-    of a backfill. Each candidate is spooled before the warehouse is locked.
+    of a backfill. Each candidate is spooled before the warehouse is locked, and the next one while it passes.
     """
     source = bound.source
-    candidate = settings.candidate_dir / f"{source.name}-{run_id}.parquet"
     loads: list[Load] = []
-    try:
-        days = deque(days_of(files))
-        while days or not loads:
-            window = spool_window(bound, landing, days, settings.window_rows, candidate)
+    with closing(spooled_windows(bound, landing, files, run_id, settings)) as windows:
+        for window, candidate in windows:
             batch = Batch(source.name, candidate, window, source.decoder_version, run_id)
             loads.append(pass_gate(warehouse, bound.table, batch, settings.timezone))
-    finally:
-        candidate.unlink(missing_ok=True)
     load = combined(loads)
     if load.status == "closed" and loads[-1].status == "passed":
         # The newest entry of the log says how a source stands; a good window must not hide the refused one before it.

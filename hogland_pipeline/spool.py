@@ -1,17 +1,51 @@
 """The candidate of a load: what a source's decoder yields, spooled to a Parquet file before the warehouse is locked."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hogland_pipeline.loads import days_of
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.revisions import candidate_definitions
+from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import RawTable
 from sensors_ingest.landing import LandedFile, Landing
+
+
+def spooled_windows(
+    bound: BoundSource, landing: Landing, files: Sequence[LandedFile], run_id: str, settings: Settings
+) -> Generator[tuple[list[LandedFile], Path], None, None]:
+    """The files of each window and its candidate, at least one; the next one is spooled while the caller has this one.
+
+    A candidate lasts until the next is asked for; all are gone when the iterator is closed.
+    """
+    days = deque(days_of(files))
+
+    def spooled(number: int) -> tuple[list[LandedFile], Path]:
+        candidate = settings.candidate_dir / f"{bound.source.name}-{number}-{run_id}.parquet"
+        return spool_window(bound, landing, days, settings.window_rows, candidate), candidate
+
+    try:
+        with ThreadPoolExecutor(1, "spool") as ahead:
+            following = ahead.submit(spooled, 1)
+            for number in count(2):
+                window, candidate = following.result()
+                is_last = not days
+                if not is_last:
+                    following = ahead.submit(spooled, number)
+                yield window, candidate
+                candidate.unlink()
+                if is_last:
+                    return
+    finally:
+        for candidate in settings.candidate_dir.glob(f"{bound.source.name}-*-{run_id}.parquet"):
+            candidate.unlink()
 
 
 def spool_window(

@@ -90,7 +90,7 @@ def test_the_night_begins_by_clearing_away_what_a_killed_run_left(tmp_path: Path
     settings = SETTINGS.model_copy(update={"data_dir": tmp_path})
     schedule = nightly_schedule(settings, bind_sources(settings), dg.define_asset_job(INGEST_JOB))
     settings.candidate_dir.mkdir()
-    ended, live = (settings.candidate_dir / f"smhi-{uuid.uuid4()}.parquet" for _ in range(2))
+    ended, live = (settings.candidate_dir / f"smhi-1-{uuid.uuid4()}.parquet" for _ in range(2))
     with dg.instance_for_test() as instance:
         for candidate, status in (ended, dg.DagsterRunStatus.FAILURE), (live, dg.DagsterRunStatus.STARTED):
             candidate.touch()

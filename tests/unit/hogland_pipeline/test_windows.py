@@ -2,13 +2,20 @@
 
 import base64
 import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+
+import pyarrow as pa
+import pytest
 
 from hogland_pipeline.gate import load_files
 from hogland_pipeline.loads import Load, combined, days_of
 from hogland_pipeline.resources import BoundSource
-from hogland_pipeline.settings import load_settings
+from hogland_pipeline.settings import Settings, load_settings
+from hogland_pipeline.spool import spooled_windows
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
 from sensors_ingest.devices import Device
 from sensors_ingest.http import Folder
@@ -54,9 +61,17 @@ def uplink(day: date, frame: int, payload: str = "0100e20223070e27") -> str:
     return json.dumps({"result": envelope})
 
 
-def load(
-    tmp_path: Path, name: str, window_rows: int, broken: date | None = None
-) -> tuple[Load, list[tuple[object, ...]]]:
+@dataclass(frozen=True)
+class Delivered:
+    """Four days of uplinks in landing."""
+
+    settings: Settings
+    bound: BoundSource
+    landing: Landing
+    files: list[LandedFile]
+
+
+def delivered(tmp_path: Path, name: str, window_rows: int, broken: date | None = None) -> Delivered:
     settings = load_settings(data_dir=tmp_path / name).model_copy(update={"window_rows": window_rows})
     folder = tmp_path / f"{name}-drop"
     folder.mkdir()
@@ -65,8 +80,16 @@ def load(
         (folder / f"{day}.ndjson").write_text("\n".join(lines), encoding="utf-8")
     source = TheThingsStack("uplinks", Folder(folder), (Device(SENSOR, "elsys"),))
     bound = BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
-    landing, warehouse = Landing(settings.landing_dir), Warehouse(settings.warehouse_path)
-    outcome = load_files(warehouse, bound, landing, source.fetch(landing, DAYS), "run", settings)
+    landing = Landing(settings.landing_dir)
+    return Delivered(settings, bound, landing, source.fetch(landing, DAYS))
+
+
+def load(
+    tmp_path: Path, name: str, window_rows: int, broken: date | None = None
+) -> tuple[Load, list[tuple[object, ...]]]:
+    given = delivered(tmp_path, name, window_rows, broken)
+    warehouse = Warehouse(given.settings.warehouse_path)
+    outcome = load_files(warehouse, given.bound, given.landing, given.files, "run", given.settings)
     with warehouse.read() as connection:
         rows = connection.execute(
             "SELECT feed, sensor_id, quantity, observed_at, value, revision FROM raw.sensor_reading ORDER BY ALL"
@@ -95,6 +118,42 @@ def test_a_window_ends_with_the_day_that_fills_it(tmp_path: Path) -> None:
         with Warehouse(load_settings(data_dir=tmp_path / f"windows of {rows}").warehouse_path).read() as connection:
             windows[rows] = [staged for (staged,) in connection.execute("SELECT rows_staged FROM ops.load").fetchall()]
     assert windows == {1: [day] * 4, day: [day] * 4, day + 1: [2 * day] * 2, 4 * day: [4 * day]}
+
+
+def test_the_next_window_is_spooled_while_one_passes(tmp_path: Path) -> None:
+    given = delivered(tmp_path, "ahead", 1)
+    windows = spooled_windows(given.bound, given.landing, given.files, "run", given.settings)
+    _, first = next(windows)
+    deadline = time.monotonic() + 30
+    while len(list(given.settings.candidate_dir.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert first.exists()
+    next(windows)
+    assert not first.exists()
+    windows.close()
+    assert list(given.settings.candidate_dir.iterdir()) == []
+
+
+def test_a_decoder_that_breaks_costs_its_own_window_and_leaves_no_candidate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = delivered(tmp_path, "breaks", 1)
+    decode = TheThingsStack.decode
+
+    def broken(source: TheThingsStack, landing: Landing, files: list[LandedFile]) -> Iterator[pa.RecordBatch]:
+        if files[0].day == DAYS[2]:
+            raise RuntimeError("broken")
+        return decode(source, landing, files)
+
+    monkeypatch.setattr(TheThingsStack, "decode", broken)
+    warehouse = Warehouse(given.settings.warehouse_path)
+    with pytest.raises(RuntimeError, match="broken"):
+        load_files(warehouse, given.bound, given.landing, given.files, "run", given.settings)
+    assert list(given.settings.candidate_dir.iterdir()) == []
+    with warehouse.read() as connection:
+        days = connection.execute("SELECT DISTINCT observed_at::DATE FROM raw.sensor_reading ORDER BY ALL").fetchall()
+    assert days == [(DAYS[0],), (DAYS[1],)]
 
 
 def test_a_refused_window_is_not_hidden_by_the_good_ones_after_it(tmp_path: Path) -> None:
