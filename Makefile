@@ -70,9 +70,10 @@ superset: $(INSTALLED) ## Run Superset with our dashboards on the published file
 unit: $(MANIFEST) ## Run dbt's unit tests of a model on the last build: make unit MODEL=int_kpi_value__climate
 	@$(ON_BUILD) $(VENV)/bin/dbt test --select "$(MODEL),test_type:unit" $(DBT_FOLDERS)
 
-check-history: $(MANIFEST) ## Compare all of history with the raw readings; the night compares the days it built
+check-history: $(MANIFEST) ## Check all of history against the raw readings and for second rows; the night checks what it built
 	$(ON_BUILD) $(VENV)/bin/dbt --quiet test --select hourly_readings_add_up_to_raw daily_readings_add_up_to_raw \
-		daily_snow_adds_up_to_raw stored_days_hold_what_was_built --vars '{whole_history: true}' $(DBT_FOLDERS)
+		daily_snow_adds_up_to_raw stored_days_hold_what_was_built test_name:unique_combination \
+		--vars '{whole_history: true}' $(DBT_FOLDERS)
 
 format: $(INSTALLED) ## Format Python and SQL
 	$(PY) -m ruff format .

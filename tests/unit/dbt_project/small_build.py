@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -177,9 +178,10 @@ class Build:
             )
             return connection.execute(sql).fetchall()
 
-    def dbt(self, *arguments: str, as_of: str = "2026-01-15") -> set[str]:
+    def dbt(self, *arguments: str, as_of: str = "2026-01-15", whole_history: bool = False) -> set[str]:
         """Run dbt and return the names of the nodes that failed; a warning is none, nor is a dashboard (no-op)."""
         project = str(self.folder / "dbt_project")
+        variables = json.dumps({"as_of": as_of, "whole_history": whole_history})
         environment = {"HOGLAND_BUILD_DB": str(self.marts), "HOGLAND_WAREHOUSE_DB": str(self.warehouse)}
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
@@ -187,7 +189,7 @@ class Build:
             outcome = dbtRunner().invoke(
                 [
                     *arguments,
-                    *("--project-dir", project, "--profiles-dir", project, "--vars", f"as_of: '{as_of}'"),
+                    *("--project-dir", project, "--profiles-dir", project, "--vars", variables),
                     *("--quiet", "--log-level-file", "none"),
                 ]
             )

@@ -187,6 +187,22 @@ def test_a_day_that_vanished_from_a_stored_table_is_found(build: Build) -> None:
     assert not build.dbt("test", "-s", "stored_days_hold_what_was_built")
 
 
+def test_a_second_row_of_an_old_value_is_found_by_looking_at_all_of_history(build: Build) -> None:
+    """As `make check-history` does; the night looks at what it built."""
+    kept = build.marts.read_bytes()
+    build.change_marts(
+        "update intermediate.int_sensor_day__built set built_at = built_at - interval 1 day"
+        " where model = 'kpi_lineage' and local_date < '2026-01-12';"
+        "insert into main.kpi_lineage from main.kpi_lineage"
+        " where kpi_id = 'sensor_availability' and period_end = '2026-01-10' limit 1"
+    )
+    by_night = build.dbt("test", "-s", "kpi_lineage,test_name:unique_combination")
+    [failed] = build.dbt("test", "-s", "kpi_lineage,test_name:unique_combination", whole_history=True)
+    build.marts.write_bytes(kept)
+    assert by_night == set()
+    assert failed.startswith("unique_combination_kpi_lineage")
+
+
 def test_every_whole_day_model_is_listed() -> None:
     """The list says how a model's days are found, and which tables the test above looks at."""
     models = {path.stem: path.read_text(encoding="utf-8") for path in PROJECT.glob("models/**/*.sql")}
