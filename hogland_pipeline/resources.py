@@ -1,6 +1,6 @@
 """Configured sources and what they fill: the bridge from settings to the plain clients and parsers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -60,7 +60,7 @@ class Source(Protocol):
     def decoder_version(self) -> str: ...  # noqa: D102
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]: ...  # noqa: D102
     def decode(  # noqa: D102
-        self, landing: Landing, files: Sequence[LandedFile]
+        self, landing: Landing, files: Iterable[LandedFile]
     ) -> Iterator[pa.RecordBatch]: ...
 
 

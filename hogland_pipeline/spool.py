@@ -55,15 +55,19 @@ def spool_window(
     files. How many rows a day has, only decoding it tells.
     """
     window: list[LandedFile] = []
+    rows = 0
 
-    def decoded() -> Iterator[pa.RecordBatch]:
-        rows = 0
+    def taken() -> Iterator[LandedFile]:
         while days and rows < window_rows:
             day = days.popleft()
             window.extend(day)
-            for batch in bound.source.decode(landing, day):
-                rows += batch.num_rows
-                yield batch
+            yield from day
+
+    def decoded() -> Iterator[pa.RecordBatch]:
+        nonlocal rows
+        for batch in bound.source.decode(landing, taken()):
+            rows += batch.num_rows
+            yield batch
 
     spool_candidate(decoded(), bound.table, candidate)
     return window

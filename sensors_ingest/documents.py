@@ -62,7 +62,7 @@ def _text(content: bytes) -> str:
 
 
 def decode(
-    feed: str, landing: Landing, files: Sequence[LandedFile], grammar: Grammar, scales: Sequence[Scale]
+    feed: str, landing: Landing, files: Iterable[LandedFile], grammar: Grammar, scales: Sequence[Scale]
 ) -> Iterator[pa.RecordBatch]:
     """Candidate readings of ``files``; rows are numbered through each. Never raises on what the documents hold."""
     with open_connection(scales) as connection:

@@ -6,7 +6,7 @@ keep Swedish normal time all year (UTC+1): every day has 24 hours, and the summe
 Earlier values are restated, so each fetch looks back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -71,7 +71,7 @@ class Metry:
                 for first, day in spans(days, self.lookback_days)
             ]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         scales = [
             Scale(metric, METRICS[metric][0] + SUFFIXES[self.granularity], METRICS[metric][1])

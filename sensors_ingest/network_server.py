@@ -4,7 +4,7 @@ What the listener took lies in landing already (``listener/segments.py``), so th
 ``YYYY-MM-DD*.ndjson`` or ``.ndjson.gz``, one message a line, the date being the day of delivery.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -55,7 +55,7 @@ class NetworkServer:
             if day in wanted
         ]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         return uplinks.decode(self.name, self.devices, landing, files, self.envelope, self.profiles)
 

@@ -8,7 +8,7 @@ key-values forms are read. An attribute without ``unitCode`` is in the unit of t
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
@@ -77,7 +77,7 @@ class NgsiLd:
                 for span in asked
             ]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         return documents.decode(self.name, landing, files, GRAMMAR, SCALES)
 

@@ -6,7 +6,7 @@ landing file holds the description of each stream before its observations. Files
 An observation's time may be an interval (its start counts), its result a string, its ``resultTime`` null.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -88,7 +88,7 @@ class SensorThings:
                 for first, day in spans(days, self.lookback_days)
             ]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         scales = [datastream.scale for datastream in self.datastreams]
         return documents.decode(self.name, landing, files, _grammar(self.datastreams), scales)

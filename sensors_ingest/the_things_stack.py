@@ -6,7 +6,7 @@ How uplinks become readings is in ``uplinks.py``.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -63,7 +63,7 @@ class TheThingsStack:
             case http.HttpOrigin():
                 return self._land_answers(landing, self.origin, days)
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their
         content.
         """

@@ -8,7 +8,7 @@ night loses none; ``WeatherMeasurepoint`` only the newest of every point.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -125,7 +125,7 @@ class Trafikverket:
         new = {file.landing_id: file for file in self._land_changes(landing, self.origin)}
         return [new.get(file.landing_id, file) for file in landing.files(self.name)]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         return documents.decode(self.name, landing, files, GRAMMAR, SCALES)
 

@@ -9,7 +9,7 @@ else the month of the report that the workbook states. Source: nationella emissi
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -84,7 +84,7 @@ class EmissionDatabase:
             case http.HttpOrigin():
                 return self._land_exports(landing, self.origin)
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Emissions in tonnes a year as ``INDICATOR_VALUE_SCHEMA``, rejects among them.
 
         Raises ``MalformedAnswer`` for a file that shows no emission table, no substance or no vintage.

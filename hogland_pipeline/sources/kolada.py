@@ -9,7 +9,7 @@ not cite Kolada as the source of their result.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -98,7 +98,7 @@ class Kolada(_Registered):
         members = (member for answer in answers for member in group_members(answer))
         return tuple(dict.fromkeys((*self.areas, *members)))
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Figures as ``INDICATOR_VALUE_SCHEMA``, rejects among them."""
         for file in files:
             content = landing.read(file)
@@ -122,7 +122,7 @@ class KoladaSeries(_Registered):
         answers = read_answers(self.name, self.origin, METADATA, list(metadata_paths(tuple(self.kpis))))
         return [land_answers(landing, self.name, self.origin, answers)]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """One row a registered key figure as ``INDICATOR_SERIES_SCHEMA``."""
         for file in files:
             told = _registered(self.kpis, query_lines(_TITLES, landing.read(file)))

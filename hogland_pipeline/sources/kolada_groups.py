@@ -4,7 +4,7 @@ A group is one row with its members. Kolada (RKA) chooses similar municipalities
 members is a revision of the row. A municipality is no member of the group of those similar to it. Source: Kolada.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -44,7 +44,7 @@ class KoladaGroups:
         answers = read_answers(self.name, self.origin, GROUPS, list(metadata_paths(self.groups, GROUPS)))
         return [land_answers(landing, self.name, self.origin, answers)]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """One row an asked group as ``AREA_GROUP_SCHEMA``."""
         asked = pl.DataFrame({"group_id": list(self.groups)}, schema={"group_id": pl.String})
         for file in files:

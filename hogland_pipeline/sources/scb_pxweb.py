@@ -9,7 +9,7 @@ table. Source: Statistics Sweden (SCB), CC0.
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -76,7 +76,7 @@ class ScbPxWeb:
             raise http.SourceUnreachable(self.name, address, "there are no answers of the API")
         return [landing.write(self.name, as_lines(answers), address=address, suffix="ndjson")]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Figures as ``INDICATOR_VALUE_SCHEMA``, rejects among them. Raises ``MalformedAnswer``."""
         tables = {table.id: table for table in self.tables}
         for file in files:

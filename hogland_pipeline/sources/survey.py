@@ -7,7 +7,7 @@ the original, which stays where it is or is removed, as configured.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -103,7 +103,7 @@ class SurveyExports:
                 self._remove(export)
         return list(landed.values())
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Answers as ``SURVEY_ANSWER_SCHEMA``: one row per response and question, rejected ones with their
         reason.
 

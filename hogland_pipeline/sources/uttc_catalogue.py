@@ -7,7 +7,7 @@ an earlier state a snapshot of its own.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal
@@ -124,7 +124,7 @@ class UttcCatalogue:
     def _latest(self, landing: Landing) -> LandedFile | None:
         return next(reversed(landing.files(self.name)), None)
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Solutions as ``UTTC_SOLUTION_SCHEMA``: one row per entry, broken ones with their reason."""
         for file in files:
             rows = [

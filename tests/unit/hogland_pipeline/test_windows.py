@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -120,6 +120,23 @@ def test_a_window_ends_with_the_day_that_fills_it(tmp_path: Path) -> None:
     assert windows == {1: [day] * 4, day: [day] * 4, day + 1: [2 * day] * 2, 4 * day: [4 * day]}
 
 
+def test_a_decoder_starts_once_a_window_however_many_days_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    decode = TheThingsStack.decode
+
+    def counted(source: TheThingsStack, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
+        started.append(source.name)
+        return decode(source, landing, files)
+
+    monkeypatch.setattr(TheThingsStack, "decode", counted)
+    at_once, _ = load(tmp_path, "at_once", 10**9)
+    assert len(started) == 1
+    load(tmp_path, "in two windows", at_once.staged // 2)
+    assert len(started) == 3
+
+
 def test_the_next_window_is_spooled_while_one_passes(tmp_path: Path) -> None:
     given = delivered(tmp_path, "ahead", 1)
     windows = spooled_windows(given.bound, given.landing, given.files, "run", given.settings)
@@ -141,10 +158,11 @@ def test_a_decoder_that_breaks_costs_its_own_window_and_leaves_no_candidate(
     given = delivered(tmp_path, "breaks", 1)
     decode = TheThingsStack.decode
 
-    def broken(source: TheThingsStack, landing: Landing, files: list[LandedFile]) -> Iterator[pa.RecordBatch]:
-        if files[0].day == DAYS[2]:
-            raise RuntimeError("broken")
-        return decode(source, landing, files)
+    def broken(source: TheThingsStack, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
+        for file in files:
+            if file.day == DAYS[2]:
+                raise RuntimeError("broken")
+            yield from decode(source, landing, [file])
 
     monkeypatch.setattr(TheThingsStack, "decode", broken)
     warehouse = Warehouse(given.settings.warehouse_path)
