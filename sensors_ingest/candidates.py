@@ -40,6 +40,8 @@ def open_connection(scales: Sequence[Scale]) -> duckdb.DuckDBPyConnection:
     """A database in memory, in UTC, with the table ``scale``: a row for each quantity and unit that a feed may say."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    # A query reads one batch of lines, of which one thread is as soon through as two, for a tenth less work.
+    connection.execute("SET threads = 1")
     # DuckDB knows not how long an Arrow table is: it would hash a batch to look up the few rows of ``scale`` in it.
     connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     rows = [
@@ -65,6 +67,7 @@ def open_connection(scales: Sequence[Scale]) -> duckdb.DuckDBPyConnection:
     words = ", ".join(f"{name}::{name} AS {name}" for name in _WORDS)
     connection.execute(f"CREATE TEMP TABLE scale AS SELECT * REPLACE ({words}) FROM scale_rows")
     connection.unregister("scale_rows")
+    connection.execute("SET VARIABLE quantities_said = (SELECT list(DISTINCT said) FROM scale)")
     return connection
 
 
@@ -130,10 +133,10 @@ _COMPLETE: Final = """
                    WHEN coalesce(sensor_id, '') = '' THEN 'no sensor'
                    WHEN quantity_said IS NULL THEN 'no quantity'
                    WHEN NOT coalesce(observed_at {believable}, false) THEN 'the time cannot be read'
-                   WHEN coalesce(trim(value_said), '') = '' THEN 'no value'
+                   WHEN number IS NULL AND coalesce(trim(value_said), '') = '' THEN 'no value'
                    WHEN number IS NULL OR NOT isfinite(number)
                        THEN 'value ' || left(value_said, 100) || ' is not a number'
-                   WHEN quantity IS NULL AND quantity_said NOT IN (SELECT said FROM scale)
+                   WHEN quantity IS NULL AND NOT list_contains(getvariable('quantities_said'), quantity_said)
                        THEN 'quantity ' || left(quantity_said, 100) || ' is not one of this feed'
                    WHEN quantity IS NULL
                        THEN concat('unit ', coalesce(left(unit_said, 100), '(none)'), ' of ', quantity_said, ' unknown')

@@ -26,6 +26,11 @@ class LineBatch:
     first_row: int
     text: pa.Array
 
+    def numbered(self) -> pa.Table:
+        """``landing_row`` and ``line``, for SQL."""
+        numbers = np.arange(self.first_row, self.first_row + len(self.text))
+        return pa.table({"landing_row": pa.array(numbers), "line": self.text})
+
 
 def line_batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator[LineBatch]:
     """Split a stream of bytes at line feeds; blank lines count, and the last line needs no line feed.
@@ -65,8 +70,9 @@ def _split(block: memoryview) -> pa.Array:
 
 
 def _valid_utf8(block: memoryview) -> memoryview:
+    whole = pa.array([0, len(block)], pa.int64()).buffers()[1]
     try:
-        str(block, "utf-8")
-    except UnicodeDecodeError:
+        pa.LargeStringArray.from_buffers(1, whole, pa.py_buffer(block)).validate(full=True)
+    except pa.ArrowInvalid:
         return memoryview(str(block, "utf-8", errors="replace").encode("utf-8"))
     return block

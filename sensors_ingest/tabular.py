@@ -10,14 +10,12 @@ through DuckDB, never a row through Python. A broken line is a reject with its l
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
-import duckdb
-import numpy as np
 import pyarrow as pa
 
 from sensors_ingest import deliveries, http
@@ -35,8 +33,6 @@ from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.lines import IS_NOT_BLANK, LineBatch, line_batches
 from sensors_ingest.units import Scale
 
-# DuckDB shares an Arrow table among its threads by its chunks.
-LINES_PER_CHUNK: Final = 8192
 LONGEST_HEADER: Final = 1 << 16
 DAY_IN_NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
 
@@ -103,7 +99,7 @@ class Tabular:
             if day is None or day in wanted
         ]
 
-    def decode(self, landing: Landing, files: Sequence[LandedFile]) -> Iterator[pa.RecordBatch]:
+    def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         with open_connection(self.scales) as connection:
             for file in files:
@@ -118,7 +114,7 @@ class Tabular:
                         reject = _reject_of_file(f"the header lacks {', '.join(missing)}", lines.first_row - 1)
                         yield from complete(connection, self.name, file, reject, {})
                         break
-                    _register(connection, lines)
+                    connection.register("line", lines.numbered())
                     yield from complete(connection, self.name, file, self._said(header or []), self.qualities)
 
     def _missing(self, header: list[str] | None) -> list[str]:
@@ -232,13 +228,6 @@ def _split_header(batch: LineBatch, delimiter: str) -> tuple[list[str] | None, L
             names = [name.strip() for name in next(csv.reader([text[:LONGEST_HEADER]], delimiter=delimiter))]
             return names, LineBatch(batch.first_row + index + 1, batch.text.slice(index + 1))
     return None, batch
-
-
-def _register(connection: duckdb.DuckDBPyConnection, lines: LineBatch) -> None:
-    starts = range(0, len(lines.text), LINES_PER_CHUNK)
-    text = pa.chunked_array([lines.text.slice(start, LINES_PER_CHUNK) for start in starts], pa.large_string())
-    numbers = pa.array(np.arange(lines.first_row, lines.first_row + len(lines.text)))
-    connection.register("line", pa.table({"line": text, "landing_row": numbers}))
 
 
 def _reject_of_file(reason: str, row: int) -> str:

@@ -252,7 +252,6 @@ def test_rows_are_numbered_through_the_batches(landing: Landing, monkeypatch: py
     lines = [CSV.replace("se-1", f"se-{number}") for number in range(500)]
     file = landing.write("feed", [table(*lines)], address="a.csv", suffix="csv")
     whole = decode(csv(), landing, [file])
-    monkeypatch.setattr("sensors_ingest.tabular.LINES_PER_CHUNK", 7)
     monkeypatch.setattr("sensors_ingest.tabular.line_batches", lambda chunks: line_batches(chunks, 1000))
     assert decode(csv(), landing, [file]).equals(whole)
     assert whole["landing_row"].to_list() == list(range(2, 502))
