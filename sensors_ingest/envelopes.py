@@ -13,6 +13,21 @@ from sensors_ingest.lines import IS_NOT_BLANK
 # How a line that was pushed begins; no network server begins so.
 PUSHED_LINE: Final = '{"pushed_at":'
 _PUSHED: Final = {"pushed_at": "VARCHAR", "topic": "VARCHAR", "body": "VARCHAR", "body_base64": "VARCHAR"}
+_PUSHED_LINES: Final = f"""
+        SELECT landing_row, pushed.pushed_at, pushed.topic,
+               CASE WHEN pushed IS NULL THEN line
+                   ELSE coalesce(pushed.body, try(decode(from_base64(pushed.body_base64)))) END AS body
+        FROM (
+            SELECT landing_row, line,
+                   CASE WHEN starts_with(line, '{PUSHED_LINE}') AND json_valid(line)
+                       THEN json_transform(line, '{json.dumps(_PUSHED)}') END AS pushed
+            FROM line WHERE {IS_NOT_BLANK}
+        )
+"""  # noqa: S608 -- built of constants
+_BARE_LINES: Final = f"""
+        SELECT landing_row, NULL::VARCHAR AS pushed_at, NULL::VARCHAR AS topic, line AS body
+        FROM line WHERE {IS_NOT_BLANK}
+"""  # noqa: S608 -- built of constants
 
 
 @dataclass(frozen=True)
@@ -33,24 +48,12 @@ class Envelope:
     wrapper: str = ""
     wrapped: str = ""
 
-    def messages(self, *, with_objects: bool) -> str:
+    def messages(self, *, with_objects: bool, are_pushed: bool) -> str:
         """SQL: a CTE list that ends with ``opened``, from the table ``line`` (landing_row, line)."""
         structure = self.structure if with_objects else _without(self.structure, self.objects)
         return f"""
-    delivered AS (
-        SELECT landing_row, line,
-               CASE WHEN starts_with(line, '{PUSHED_LINE}') AND json_valid(line)
-                   THEN json_transform(line, '{json.dumps(_PUSHED)}') END AS pushed
-        FROM line
-    ),
-    unwrapped AS (
-        SELECT landing_row, pushed.pushed_at, pushed.topic,
-               CASE WHEN pushed IS NULL THEN line
-                   ELSE coalesce(pushed.body, try(decode(from_base64(pushed.body_base64)))) END AS body
-        FROM delivered
-        WHERE {IS_NOT_BLANK}
-    ),
-    picked AS (SELECT landing_row, pushed_at, topic, body, {self._picked(structure)} AS said FROM unwrapped),
+    delivered AS ({_PUSHED_LINES if are_pushed else _BARE_LINES}),
+    picked AS (SELECT landing_row, pushed_at, topic, body, {self._picked(structure)} AS said FROM delivered),
     message AS (
         -- OR would ask the second of all rows.
         SELECT landing_row, pushed_at, topic, said,

@@ -8,6 +8,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from sensors_ingest.decoders.codec_object import read_objects
+from sensors_ingest.decoders.fields import Numbers
+from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.readings import READING_SCHEMA
 
@@ -33,6 +36,12 @@ def readings(batches: Iterable[pa.RecordBatch]) -> pl.DataFrame:
     for batch in decoded:
         assert batch.schema == READING_SCHEMA
     return pl.DataFrame(pa.Table.from_batches(decoded, READING_SCHEMA)).cast({pl.Categorical: pl.String})
+
+
+def numbers_of_objects(profile: Profile, *texts: str | None) -> Numbers:
+    """What a profile makes of decoded objects, one an uplink."""
+    assert profile.codec_object
+    return profile.decode_objects(read_objects(pa.array(texts, pa.string()), profile.codec_object.paths))
 
 
 def decode(source: Any, landing: Landing, files: list[LandedFile]) -> pl.DataFrame:

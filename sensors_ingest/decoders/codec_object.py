@@ -1,6 +1,7 @@
 """Readings from the object a network server's codec made of a payload, for devices whose bytes we do not know."""
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final, Literal
@@ -61,12 +62,46 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class _Said:
-    """By path: what stands there as text, as a number (NaN where it is none), and whether nothing stands there."""
+class ReadObjects:
+    """What stands in ``count`` objects, by path: as text, as a number (NaN where it is none), and whether nothing
+    stands there.
+    """
 
-    text: dict[Path, pa.Array]
-    number: dict[Path, NDArray[np.float64]]
-    is_absent: dict[Path, NDArray[np.bool_]]
+    count: int
+    text: Mapping[Path, pa.Array]
+    number: Mapping[Path, NDArray[np.float64]]
+    is_absent: Mapping[Path, NDArray[np.bool_]]
+
+    def take(self, rows: Integers) -> "ReadObjects":
+        """The objects at ``rows``."""
+        return ReadObjects(
+            len(rows),
+            {path: each.take(pa.array(rows)) for path, each in self.text.items()},
+            {path: each[rows] for path, each in self.number.items()},
+            {path: each[rows] for path, each in self.is_absent.items()},
+        )
+
+
+def read_objects(objects: pa.Array | pa.ChunkedArray, paths: Collection[Path]) -> ReadObjects:
+    """What JSON texts say at ``paths``; what is no JSON says nothing."""
+    columns = ", ".join(
+        f"left(texts[{n}], {LONGEST_SOURCE_VALUE}) AS text_{n}, try_cast(texts[{n}] AS DOUBLE) AS number_{n}"
+        for n in range(1, len(paths) + 1)
+    )
+    with _database().cursor() as connection:
+        connection.register("uplink", pa.table({"object": objects, "row": np.arange(len(objects))}))
+        table = connection.sql(
+            f"SELECT {columns} FROM (SELECT row, json_extract_string("  # noqa: S608 -- built of declared keys, quoted
+            f"CASE WHEN json_valid(object) THEN object END, [{', '.join(map(_json_path, paths))}]) AS texts"
+            " FROM uplink) ORDER BY row"
+        ).to_arrow_table()
+    text = {path: table[f"text_{n}"].combine_chunks() for n, path in enumerate(paths, 1)}
+    return ReadObjects(
+        len(objects),
+        text,
+        {path: table[f"number_{n}"].to_numpy() for n, path in enumerate(paths, 1)},
+        {path: pc.is_null(each).to_numpy(zero_copy_only=False) for path, each in text.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -81,9 +116,14 @@ class ObjectDecoder:
         """The fields, one an entry."""
         return tuple(entry.field for entry in self.entries)
 
-    def decode(self, objects: pa.Array) -> Numbers:
-        """The numbers of JSON texts. Never raises on any JSON."""
-        said = self._read(objects)
+    @cached_property
+    def paths(self) -> tuple[Path, ...]:
+        """Where it looks in an object."""
+        asked = [condition.path for refusal in self.refusals for condition in refusal.conditions]
+        return tuple(dict.fromkeys([*(entry.path for entry in self.entries), *asked]))
+
+    def decode(self, said: ReadObjects) -> Numbers:
+        """The numbers of objects that were read at ``paths``. Never raises on any JSON."""
         rows = [np.flatnonzero(~said.is_absent[entry.path]) for entry in self.entries]
         uplink = np.concatenate([_NOTHING, *rows])
         order = np.argsort(uplink, kind="stable")
@@ -93,7 +133,7 @@ class ObjectDecoder:
         texts = [said.text[entry.path].take(pa.array(of)) for entry, of in taken]
         uplink = uplink[order]
         value = in_unit(self.fields, field, number)
-        is_empty = np.ones(len(objects), np.int64)
+        is_empty = np.ones(said.count, np.int64)
         is_empty[uplink] = 0
         return Numbers(
             self.fields,
@@ -108,31 +148,10 @@ class ObjectDecoder:
             ),
             np.full(len(uplink), NO_TIME),
             named([None, NO_OBJECT_FIELD], is_empty),
-            np.zeros(len(objects), np.bool_),
+            np.zeros(said.count, np.bool_),
         )
 
-    def _read(self, objects: pa.Array) -> _Said:
-        asked = [condition.path for refusal in self.refusals for condition in refusal.conditions]
-        paths = list(dict.fromkeys([*(entry.path for entry in self.entries), *asked]))
-        columns = ", ".join(
-            f"left(texts[{n}], {LONGEST_SOURCE_VALUE}) AS text_{n}, try_cast(texts[{n}] AS DOUBLE) AS number_{n}"
-            for n in range(1, len(paths) + 1)
-        )
-        with _database().cursor() as connection:
-            connection.register("uplink", pa.table({"object": objects, "row": np.arange(len(objects))}))
-            table = connection.sql(
-                f"SELECT {columns} FROM (SELECT row, json_extract_string("  # noqa: S608 -- built of declared keys, quoted
-                f"CASE WHEN json_valid(object) THEN object END, [{', '.join(map(_json_path, paths))}]) AS texts"
-                " FROM uplink) ORDER BY row"
-            ).to_arrow_table()
-        text = {path: table[f"text_{n}"].combine_chunks() for n, path in enumerate(paths, 1)}
-        return _Said(
-            text,
-            {path: table[f"number_{n}"].to_numpy() for n, path in enumerate(paths, 1)},
-            {path: pc.is_null(each).to_numpy(zero_copy_only=False) for path, each in text.items()},
-        )
-
-    def _refused(self, said: _Said, uplink: Integers, field: Integers) -> pa.Array:
+    def _refused(self, said: ReadObjects, uplink: Integers, field: Integers) -> pa.Array:
         """The reason of the first refusal that holds for each number, or null."""
         index = np.full(len(uplink), -1)
         for position, refusal in reversed(list(enumerate(self.refusals))):

@@ -14,6 +14,7 @@ from sensors_ingest.readings import PHYSICAL_LIMITS
 ByteOrder = Literal["big", "little"]
 Integers = NDArray[np.int64]
 TEXT: Final = pa.string()
+_NONE: Final = np.zeros(0, np.int64)
 
 # LoRaWAN application payloads are at most 242 bytes in the EU868 region; a longer one is damaged.
 LONGEST_PAYLOAD: Final = 242
@@ -91,6 +92,28 @@ class Numbers:
     seconds: Integers
     fault: pa.Array
     is_tilted: NDArray[np.bool_]
+
+
+def joined(uplinks: int, parts: Sequence[tuple[Integers, Numbers]]) -> Numbers:
+    """The numbers of several profiles as those of one: with each part the places of its uplinks among ``uplinks``."""
+    starts = np.cumsum([0, *(len(numbers.fields) for _, numbers in parts)])
+    origin, is_tilted, decoded = np.full(uplinks, -1), np.zeros(uplinks, np.bool_), 0
+    for places, numbers in parts:
+        origin[places] = np.arange(decoded, decoded + len(places))
+        is_tilted[places] = numbers.is_tilted
+        decoded += len(places)
+    faults = pa.chunked_array([*(numbers.fault for _, numbers in parts), pa.nulls(1, TEXT)], TEXT).combine_chunks()
+    return Numbers(
+        [field for _, numbers in parts for field in numbers.fields],
+        np.concatenate([_NONE, *(places[numbers.uplink] for places, numbers in parts)]),
+        np.concatenate([_NONE, *(numbers.field + start for start, (_, numbers) in zip(starts, parts, strict=False))]),
+        np.concatenate([np.zeros(0), *(numbers.value for _, numbers in parts)]),
+        pa.chunked_array([numbers.source_value for _, numbers in parts], TEXT).combine_chunks(),
+        pa.chunked_array([numbers.reason for _, numbers in parts], TEXT).combine_chunks(),
+        np.concatenate([_NONE, *(numbers.seconds for _, numbers in parts)]),
+        faults.take(pa.array(np.where(origin < 0, decoded, origin))),
+        is_tilted,
+    )
 
 
 def numbers_of(fields: Sequence[Field], decoded: DecodedPayloads) -> Numbers:

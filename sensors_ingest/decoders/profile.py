@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sensors_ingest.decoders.codec_object import ObjectDecoder
+from sensors_ingest.decoders.codec_object import ObjectDecoder, ReadObjects
 from sensors_ingest.decoders.fields import DecodedPayloads, Field, Integers, Numbers, numbers_of
 
 
@@ -46,8 +46,8 @@ class Profile:
         decoded = self.payload.decode(*byte_matrix(payloads), ports)
         return numbers_of(self.payload.fields, decoded)
 
-    def decode_objects(self, objects: pa.Array) -> Numbers:
-        """The numbers of decoded objects (JSON text)."""
+    def decode_objects(self, objects: ReadObjects) -> Numbers:
+        """The numbers of decoded objects."""
         if self.codec_object is None:
             raise ValueError("this profile does not read decoded objects")
         return self.codec_object.decode(objects)

@@ -229,6 +229,14 @@ def test_the_things_stack_pushes_the_same(landing: Landing) -> None:
     assert (row["value"], row["observed_at"], row["uplink_key"]) == (710, HEARD_AT, f"{LASER}//1")
 
 
+def test_a_file_may_hold_pushed_and_bare_messages(landing: Landing) -> None:
+    pushed, bare = line_of(Message(TOPIC, json.dumps(v4()).encode(), PUSHED_AT)), json.dumps(v4()).encode() + b"\n"
+    file = landing.write("chirp", [bare, pushed, bare, pushed], address="mixed", suffix="ndjson")
+    distances = decode(landing, file).filter(pl.col("quantity") == "distance")
+    assert distances["value"].to_list() == [710] * 4
+    assert [at == PUSHED_AT for at in distances["received_at"]] == [False, True, False, True]
+
+
 @pytest.mark.parametrize("body", [b'{"a":1,\n "b":"\\u00e5"}', "åäö 😀\u2028".encode(), b"\xff\xfe\x00", b"", b"\r\n"])
 def test_the_listeners_envelope_keeps_every_byte(body: bytes) -> None:
     line = line_of(Message("t", body, PUSHED_AT))

@@ -347,7 +347,6 @@ def test_rows_are_numbered_through_the_batches(landing: Landing, monkeypatch: py
     small = list(uplinks.line_batches(landing.chunks(file, 500), 2000))
     assert len(small) > 10
     monkeypatch.setattr(uplinks, "line_batches", lambda _: iter(small))
-    monkeypatch.setattr(uplinks, "LINES_PER_CHUNK", 3)
     assert decode(landing, file).equals(whole)
     assert whole["landing_row"].to_list() == list(range(1, 101))
     assert whole["uplink_key"].to_list()[99] == f"{ELSYS}/AXPo/100"

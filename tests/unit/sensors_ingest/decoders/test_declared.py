@@ -12,6 +12,7 @@ from sensors_ingest.decoders.declared import ProfileError, load_declared
 from sensors_ingest.decoders.fields import Numbers
 from sensors_ingest.decoders.profiles import PROFILES, load_profiles
 from sensors_ingest.readings import PHYSICAL_LIMITS
+from tests.decoding import numbers_of_objects
 
 EXAMPLE = Path(__file__).parents[4] / "samples" / "decoders" / "starbit_example.toml"
 BYTES = """
@@ -129,7 +130,7 @@ def test_objects(tmp_path: Path) -> None:
         '{"measured":{"depth":415,"dirt":1}}',
         '{"measured":{"depth":-1}}',
     ]
-    found = [said(profile.decode_objects(pa.array([text]))) for text in texts]
+    found = [said(numbers_of_objects(profile, text)) for text in texts]
     assert found == [
         {"snow_depth": 41.5, "relative_humidity": 86},
         {"snow_depth": "the lens is dirty"},

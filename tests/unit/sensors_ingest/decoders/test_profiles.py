@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensors_ingest.decoders.codec_object import read_objects
 from sensors_ingest.decoders.fields import NO_TIME, Numbers
 from sensors_ingest.decoders.fixed_layout import FixedLayoutDecoder
 from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.decoders.type_length_value import TypeLengthValueDecoder
 from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS
+from tests.decoding import numbers_of_objects
 
 OF_BYTES = [name for name, profile in PROFILES.items() if profile.payload]
 OF_OBJECTS = [name for name, profile in PROFILES.items() if profile.codec_object]
@@ -32,7 +34,7 @@ def payloads(name: str, *contents: bytes, port: int = 2) -> Numbers:
 
 def objects(name: str, *contents: Any) -> Numbers:
     texts = [content if isinstance(content, str | None) else json.dumps(content) for content in contents]
-    return PROFILES[name].decode_objects(pa.array(texts, pa.string()))
+    return numbers_of_objects(PROFILES[name], *texts)
 
 
 def said(numbers: Numbers) -> dict[str, float | str]:
@@ -297,4 +299,4 @@ def test_a_profile_says_what_it_cannot_read() -> None:
     with pytest.raises(ValueError, match="payload bytes"):
         PROFILES["enviot"].decode_payloads(pa.array([b"\0"]), np.zeros(1, np.int64))
     with pytest.raises(ValueError, match="decoded objects"):
-        PROFILES["elsys"].decode_objects(pa.array(["{}"]))
+        PROFILES["elsys"].decode_objects(read_objects(pa.array(["{}"]), [("distance",)]))
