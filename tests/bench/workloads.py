@@ -67,11 +67,34 @@ READS = {
         )
     """,
 }
+# What a gateway heard of every sixth uplink is two readings too, which we store. A server that sends one gateway an
+# uplink, as the generator's, needs no search for the best.
+_READ_WITH_SIGNALS = """
+    SELECT sensor_id, uplink_key, observed_at, received_at, landing_id, unnest(CASE WHEN f_cnt % 6 = 0
+               THEN [measured, {quantity: 'signal_rssi', value: heard.rssi, unit: 'dBm', quality: 'G'},
+                     {quantity: 'signal_snr', value: heard.snr, unit: 'dB', quality: 'G'}]
+               ELSE [measured] END, recursive := true)
+    FROM (
+        SELECT end_device_ids.dev_eui AS sensor_id, uplink_message.f_cnt AS f_cnt,
+               sensor_id || '//' || f_cnt AS uplink_key,
+               date_trunc('second', received_at::TIMESTAMPTZ) AS observed_at, received_at::TIMESTAMPTZ AS received_at,
+               filename AS landing_id, uplink_message.decoded_payload AS measured,
+               uplink_message.rx_metadata[1] AS heard
+        FROM read_json(?, format = 'newline_delimited', filename = true, columns = {
+            end_device_ids: 'STRUCT(dev_eui VARCHAR)', received_at: 'VARCHAR',
+            uplink_message: 'STRUCT(f_cnt BIGINT, f_port INTEGER, decoded_payload STRUCT(quantity VARCHAR, value DOUBLE,
+                unit VARCHAR, quality VARCHAR), rx_metadata STRUCT(time VARCHAR, gps_time VARCHAR, rssi DOUBLE,
+                snr DOUBLE)[])'})
+    )
+"""
+_READS_AS_RAW = {form: f"SELECT *, NULL::VARCHAR AS uplink_key FROM ({READS[form]})" for form in ("ndjson", "csv")} | {
+    "tts": _READ_WITH_SIGNALS
+}
 _LATEST = "QUALIFY row_number() OVER (PARTITION BY sensor_id, quantity, observed_at ORDER BY received_at DESC) = 1"
-# The same columns as our raw table, so that as much is written.
+# The same rows and columns as in our raw table, so that as much is written.
 _AS_RAW = """
     'bench' AS feed, sensor_id, quantity, observed_at, value, unit, value::VARCHAR AS source_value, unit AS source_unit,
-    quality, quality AS source_quality, received_at, 0::SMALLINT AS precedence, NULL::VARCHAR AS uplink_key, landing_id,
+    quality, quality AS source_quality, received_at, 0::SMALLINT AS precedence, uplink_key, landing_id,
     now() AS ingested_at, 1 AS revision, 1::BIGINT AS load_id
 """
 
@@ -97,12 +120,14 @@ class Workload:
         return Tabular("bench", origin, "csv", columns, SCALES, QUALITIES)
 
     def plain(self, paths: list[str], database: Path, *, as_raw: bool) -> tuple[Path, int]:
-        """Plain DuckDB: read, keep the latest of each key, write one table: seven columns, or those of raw."""
-        columns = _AS_RAW if as_raw else "* EXCLUDE (landing_id)"
+        """Plain DuckDB: read, keep the latest of each key, write one table: seven columns, or the rows and columns of
+        raw.
+        """
+        columns, reads = (_AS_RAW, _READS_AS_RAW) if as_raw else ("* EXCLUDE (landing_id)", READS)
         with duckdb.connect(database) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(
-                f"CREATE TABLE reading AS SELECT {columns} FROM ({READS[self.form]}) WHERE value IS NOT NULL {_LATEST}",
+                f"CREATE TABLE reading AS SELECT {columns} FROM ({reads[self.form]}) WHERE value IS NOT NULL {_LATEST}",
                 [paths],
             )
             return database, count(connection, "reading")
