@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sensors_ingest.decoders.codec_object import read_objects
+from sensors_ingest.decoders.codec_object import Path, ReadObjects, columns_at
 from sensors_ingest.decoders.fields import LONGEST_PAYLOAD, NO_TIME, TEXT, Field, Integers, Numbers, joined, named
 from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.decoders.profiles import PROFILES
@@ -52,11 +52,11 @@ def _is_set(moment: str) -> str:
 # A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a
 # week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970). Microseconds are
 # compared and cut: intervals and date_trunc ask the calendar of the time zone, a fifth of all the parsing.
-def _parse_sql(envelope: Envelope, *, with_objects: bool, are_pushed: bool) -> str:
+def _parse_sql(envelope: Envelope, paths: Sequence[Path], *, are_pushed: bool) -> str:
     lowest_rssi, highest_rssi = PHYSICAL_LIMITS["signal_rssi"]
     lowest_snr, highest_snr = PHYSICAL_LIMITS["signal_snr"]
     return f"""
-    WITH {envelope.messages(with_objects=with_objects, are_pushed=are_pushed)},
+    WITH {envelope.messages(with_objects=bool(paths), are_pushed=are_pushed)},
     timed AS (
         SELECT *,
                try_cast(network_time AS timestamptz) AS network_said_at,
@@ -83,38 +83,41 @@ def _parse_sql(envelope: Envelope, *, with_objects: bool, are_pushed: bool) -> s
                )) AS gateway_at,
                try(from_base64(encoded)) AS payload
         FROM timed
+    ),
+    judged AS (
+        SELECT landing_row,
+               sensor_id,
+               device.profile,
+               CASE
+                   WHEN device.reads_payload AND coalesce(encoded, '') <> '' THEN 'payload'
+                   WHEN device.reads_object AND coalesce(object, 'null') <> 'null' THEN 'object'
+               END AS form,
+               payload,
+               CASE WHEN form = 'object' THEN object END AS object,
+               port,
+               uplink_key,
+               make_timestamptz(epoch_us(coalesce(gateway_at, latest_at)) // {SECOND} * {SECOND}) AS observed_at,
+               gateway_at IS NULL AS is_network_time,
+               received_at,
+               best.rssi AS signal_rssi,
+               best.snr AS signal_snr,
+               CASE
+                   WHEN NOT is_json THEN 'line is not valid JSON'
+                   WHEN refusal IS NOT NULL THEN refusal
+                   WHEN sensor_id IS NULL THEN 'uplink without device EUI'
+                   WHEN device.profile IS NULL THEN 'unknown device ' || sensor_id
+                   WHEN is_simulated THEN 'simulated uplink'
+                   WHEN latest_at IS NULL THEN 'uplink without a believable time'
+                   WHEN form IS NULL AND device.reads_payload THEN 'uplink without payload'
+                   WHEN form IS NULL THEN 'uplink without decoded object'
+                   WHEN form = 'object' THEN NULL
+                   WHEN payload IS NULL THEN 'payload is not valid base64: ' || left(encoded, 100)
+                   WHEN octet_length(payload) > {LONGEST_PAYLOAD}
+                       THEN 'payload of ' || octet_length(payload) || ' bytes'
+               END AS reject_reason
+        FROM heard LEFT JOIN device USING (sensor_id)
     )
-    SELECT landing_row,
-           sensor_id,
-           device.profile,
-           CASE
-               WHEN device.reads_payload AND coalesce(encoded, '') <> '' THEN 'payload'
-               WHEN device.reads_object AND coalesce(object, 'null') <> 'null' THEN 'object'
-           END AS form,
-           payload,
-           object,
-           port,
-           uplink_key,
-           make_timestamptz(epoch_us(coalesce(gateway_at, latest_at)) // {SECOND} * {SECOND}) AS observed_at,
-           gateway_at IS NULL AS is_network_time,
-           received_at,
-           best.rssi AS signal_rssi,
-           best.snr AS signal_snr,
-           CASE
-               WHEN NOT is_json THEN 'line is not valid JSON'
-               WHEN refusal IS NOT NULL THEN refusal
-               WHEN sensor_id IS NULL THEN 'uplink without device EUI'
-               WHEN device.profile IS NULL THEN 'unknown device ' || sensor_id
-               WHEN is_simulated THEN 'simulated uplink'
-               WHEN latest_at IS NULL THEN 'uplink without a believable time'
-               WHEN form IS NULL AND device.reads_payload THEN 'uplink without payload'
-               WHEN form IS NULL THEN 'uplink without decoded object'
-               WHEN form = 'object' THEN NULL
-               WHEN payload IS NULL THEN 'payload is not valid base64: ' || left(encoded, 100)
-               WHEN octet_length(payload) > {LONGEST_PAYLOAD}
-                   THEN 'payload of ' || octet_length(payload) || ' bytes'
-           END AS reject_reason
-    FROM heard LEFT JOIN device USING (sensor_id)
+    SELECT {", ".join(["* EXCLUDE (object)", *columns_at(paths)])} FROM judged
 """  # noqa: S608 -- built of constants
 
 
@@ -131,11 +134,7 @@ def decode(
     """
     names = sorted({device.decoder for device in devices})
     used = [profiles[name] for name in names]
-    with_objects = any(profile.codec_object for profile in used)
-    parse = {
-        are_pushed: _parse_sql(envelope, with_objects=with_objects, are_pushed=are_pushed)
-        for are_pushed in (False, True)
-    }
+    parse = {are_pushed: _parse_sql(envelope, _paths(used), are_pushed=are_pushed) for are_pushed in (False, True)}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         # A query reads one batch of lines, of which one thread is as soon through as two, for a tenth less work.
@@ -243,14 +242,16 @@ def _payload_numbers(uplinks: pa.Table, profiles: Sequence[Profile]) -> Iterator
 def _object_numbers(uplinks: pa.Table, profiles: Sequence[Profile]) -> Iterator[tuple[Integers, Numbers]]:
     """What each profile makes of the decoded objects of its devices, with the places of these uplinks."""
     with_object, profile_of = _accepted(uplinks, "object")
-    if not len(with_object):
-        return
-    paths = {path for profile in profiles if profile.codec_object for path in profile.codec_object.paths}
-    objects = read_objects(uplinks["object"].take(pa.array(with_object)), sorted(paths))
     for place, profile in enumerate(profiles):
-        mine = np.flatnonzero(profile_of == place)
+        mine = with_object[profile_of == place]
         if len(mine):
-            yield with_object[mine], profile.decode_objects(objects.take(mine))
+            objects = ReadObjects.of(uplinks.take(pa.array(mine)), _paths(profiles))
+            yield mine, profile.decode_objects(objects)
+
+
+def _paths(profiles: Sequence[Profile]) -> list[Path]:
+    """Where in decoded objects the profiles look."""
+    return sorted({path for profile in profiles if profile.codec_object for path in profile.codec_object.paths})
 
 
 def _accepted(uplinks: pa.Table, form: str) -> tuple[Integers, Integers]:

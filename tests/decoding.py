@@ -1,14 +1,16 @@
 """Land what a source is said to have sent, and decode it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 
-from sensors_ingest.decoders.codec_object import read_objects
+from sensors_ingest.decoders.codec_object import Path as ObjectPath
+from sensors_ingest.decoders.codec_object import ReadObjects, columns_at
 from sensors_ingest.decoders.fields import Numbers
 from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.landing import LandedFile, Landing
@@ -41,7 +43,15 @@ def readings(batches: Iterable[pa.RecordBatch]) -> pl.DataFrame:
 def numbers_of_objects(profile: Profile, *texts: str | None) -> Numbers:
     """What a profile makes of decoded objects, one an uplink."""
     assert profile.codec_object
-    return profile.decode_objects(read_objects(pa.array(texts, pa.string()), profile.codec_object.paths))
+    return profile.decode_objects(objects_read(profile.codec_object.paths, *texts))
+
+
+def objects_read(paths: Sequence[ObjectPath], *texts: str | None) -> ReadObjects:
+    """Objects as they are read where uplinks are parsed."""
+    with duckdb.connect() as connection:
+        connection.register("uplink", pa.table({"object": pa.array(texts, pa.string())}))
+        columns = ", ".join(columns_at(paths))
+        return ReadObjects.of(connection.sql(f"SELECT {columns} FROM uplink").to_arrow_table(), paths)
 
 
 def decode(source: Any, landing: Landing, files: list[LandedFile]) -> pl.DataFrame:

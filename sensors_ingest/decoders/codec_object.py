@@ -1,12 +1,11 @@
 """Readings from the object a network server's codec made of a payload, for devices whose bytes we do not know."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Final, Literal
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,12 +26,6 @@ Path = tuple[str, ...]
 
 _NOTHING: Final = np.zeros(0, np.int64)
 NO_OBJECT_FIELD: Final = "no known quantity in decoded object"
-
-
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """A database in memory, opened once: opening one takes longer than reading ten thousand objects."""
-    return duckdb.connect()
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,15 @@ class Refusal:
     reason: str
 
 
+def columns_at(paths: Sequence[Path]) -> list[str]:
+    """SQL: what the JSON text ``object`` says at each path, as text and as a number; what is no JSON says nothing."""
+    texts = f"json_extract_string(CASE WHEN json_valid(object) THEN object END, [{', '.join(map(_json_path, paths))}])"
+    return [
+        f"left({texts}[{n}], {LONGEST_SOURCE_VALUE}) AS text_{n}, try_cast({texts}[{n}] AS DOUBLE) AS number_{n}"
+        for n in range(1, len(paths) + 1)
+    ]
+
+
 @dataclass(frozen=True)
 class ReadObjects:
     """What stands in ``count`` objects, by path: as text, as a number (NaN where it is none), and whether nothing
@@ -72,36 +74,16 @@ class ReadObjects:
     number: Mapping[Path, NDArray[np.float64]]
     is_absent: Mapping[Path, NDArray[np.bool_]]
 
-    def take(self, rows: Integers) -> "ReadObjects":
-        """The objects at ``rows``."""
-        return ReadObjects(
-            len(rows),
-            {path: each.take(pa.array(rows)) for path, each in self.text.items()},
-            {path: each[rows] for path, each in self.number.items()},
-            {path: each[rows] for path, each in self.is_absent.items()},
+    @classmethod
+    def of(cls, table: pa.Table, paths: Sequence[Path]) -> "ReadObjects":
+        """From a table with ``columns_at(paths)``."""
+        text = {path: table[f"text_{n}"].combine_chunks() for n, path in enumerate(paths, 1)}
+        return cls(
+            len(table),
+            text,
+            {path: table[f"number_{n}"].to_numpy() for n, path in enumerate(paths, 1)},
+            {path: pc.is_null(each).to_numpy(zero_copy_only=False) for path, each in text.items()},
         )
-
-
-def read_objects(objects: pa.Array | pa.ChunkedArray, paths: Collection[Path]) -> ReadObjects:
-    """What JSON texts say at ``paths``; what is no JSON says nothing."""
-    columns = ", ".join(
-        f"left(texts[{n}], {LONGEST_SOURCE_VALUE}) AS text_{n}, try_cast(texts[{n}] AS DOUBLE) AS number_{n}"
-        for n in range(1, len(paths) + 1)
-    )
-    with _database().cursor() as connection:
-        connection.register("uplink", pa.table({"object": objects, "row": np.arange(len(objects))}))
-        table = connection.sql(
-            f"SELECT {columns} FROM (SELECT row, json_extract_string("  # noqa: S608 -- built of declared keys, quoted
-            f"CASE WHEN json_valid(object) THEN object END, [{', '.join(map(_json_path, paths))}]) AS texts"
-            " FROM uplink) ORDER BY row"
-        ).to_arrow_table()
-    text = {path: table[f"text_{n}"].combine_chunks() for n, path in enumerate(paths, 1)}
-    return ReadObjects(
-        len(objects),
-        text,
-        {path: table[f"number_{n}"].to_numpy() for n, path in enumerate(paths, 1)},
-        {path: pc.is_null(each).to_numpy(zero_copy_only=False) for path, each in text.items()},
-    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +105,7 @@ class ObjectDecoder:
         return tuple(dict.fromkeys([*(entry.path for entry in self.entries), *asked]))
 
     def decode(self, said: ReadObjects) -> Numbers:
-        """The numbers of objects that were read at ``paths``. Never raises on any JSON."""
+        """The numbers of objects that were read at ``paths``, at least."""
         rows = [np.flatnonzero(~said.is_absent[entry.path]) for entry in self.entries]
         uplink = np.concatenate([_NOTHING, *rows])
         order = np.argsort(uplink, kind="stable")

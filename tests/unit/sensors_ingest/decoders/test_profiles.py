@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors_ingest.decoders.codec_object import read_objects
 from sensors_ingest.decoders.fields import NO_TIME, Numbers
 from sensors_ingest.decoders.fixed_layout import FixedLayoutDecoder
 from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.decoders.type_length_value import TypeLengthValueDecoder
 from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS
-from tests.decoding import numbers_of_objects
+from tests.decoding import numbers_of_objects, objects_read
 
 OF_BYTES = [name for name, profile in PROFILES.items() if profile.payload]
 OF_OBJECTS = [name for name, profile in PROFILES.items() if profile.codec_object]
@@ -299,4 +298,4 @@ def test_a_profile_says_what_it_cannot_read() -> None:
     with pytest.raises(ValueError, match="payload bytes"):
         PROFILES["enviot"].decode_payloads(pa.array([b"\0"]), np.zeros(1, np.int64))
     with pytest.raises(ValueError, match="decoded objects"):
-        PROFILES["elsys"].decode_objects(read_objects(pa.array(["{}"]), [("distance",)]))
+        PROFILES["elsys"].decode_objects(objects_read([("distance",)], "{}"))
