@@ -24,8 +24,8 @@ _ARRIVED = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived_quarter"
 _BEFORE_ANY_LINE = "revision - 1_000_000_000 AS landing_row"
 
 _SCRATCH = (
-    *("arrived", "arrived_quarter", "contested", "contested_row", "existing", "fresh", "fresh_key", "latest", "moved"),
-    "superseded",
+    *("VIEW latest", "VIEW superseded", "TABLE arrived", "TABLE arrived_quarter", "TABLE contested"),
+    *("TABLE contested_row", "TABLE existing", "TABLE fresh", "TABLE fresh_key", "TABLE moved", "TABLE numbered"),
 )
 
 
@@ -81,8 +81,8 @@ def merge_accepted(
             f"raw.{table.name}: {inserted} new keys, {revised} revisions and {unchanged} repeated rows do not add up"
             " to the rows stored"
         )
-    for name in _SCRATCH:
-        connection.execute(f"DROP TABLE temp.{name}")
+    for kind, name in map(str.split, _SCRATCH):
+        connection.execute(f"DROP {kind} temp.{name}")
     forget_repeats(connection)
     return MergeCounts(inserted, revised, unchanged)
 
@@ -252,8 +252,8 @@ def _number_versions(
     load_id: int,
     ranges: Sequence[tuple[date, date] | None],
 ) -> int:
-    """``latest`` and ``superseded``: the rows that ``raw`` and its history must hold for the fresh keys. Returns how
-    many of them no row was known to hold before.
+    """``numbered``: the rows that ``raw`` (view ``latest``) and its history (``superseded``) must hold for the fresh
+    keys. Returns how many of them no row was known to hold before.
     """
     key = ", ".join(table.key)
     data = ", ".join(table.columns)
@@ -296,12 +296,10 @@ def _number_versions(
     )
     for name, condition in (("latest", "is_latest"), ("superseded", "NOT is_latest")):
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS"
+            f"CREATE OR REPLACE TEMP VIEW {name} AS"
             f" SELECT * EXCLUDE (is_latest, is_new) FROM numbered WHERE {condition}"
         )
-    new_versions = _count(connection, "SELECT count(*) FROM numbered WHERE is_new")
-    connection.execute("DROP TABLE temp.numbered")
-    return new_versions
+    return _count(connection, "SELECT count(*) FROM numbered WHERE is_new")
 
 
 def _replace_versions(
