@@ -312,24 +312,28 @@ def test_a_table_of_an_attached_catalog_is_audited_with_its_neighbours(
     assert failing_rows(connection, result) == {1}
 
 
-def test_the_query_of_an_sql_check_that_passes_runs_once(connection: duckdb.DuckDBPyConnection) -> None:
-    statements: list[str] = []
-    query = "select * from {batch} where stage_row = -7"
+@pytest.mark.parametrize(
+    "asked",
+    [
+        check("unexpected_rows_expectation", unexpected_rows_query="select * from {batch} where stage_row = -7"),
+        check("expect_column_values_to_be_between", column="stage_row", min_value=-7),
+    ],
+)
+def test_the_condition_of_a_check_that_passes_is_asked_once(
+    connection: duckdb.DuckDBPyConnection, asked: dict[str, Any]
+) -> None:
+    statements: list[tuple[str, object]] = []
 
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        statements.append(statement)
+    def note(_: Any, __: Any, statement: str, parameters: object, *___: Any) -> None:
+        statements.append((statement, parameters))
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        run_suite(
-            connection,
-            "stage.readings",
-            suite_of(check("unexpected_rows_expectation", unexpected_rows_query=query)),
-        )
+        run_suite(connection, "stage.readings", suite_of(asked))
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
-    assert sum("stage_row = -7" in statement for statement in statements) == 1
+    assert sum("-7" in str(statement) for statement in statements) == 1
 
 
 def test_great_expectations_is_imported_only_by_an_audit() -> None:
