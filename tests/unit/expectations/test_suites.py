@@ -74,7 +74,7 @@ def test_the_vocabulary_of_readings_is_that_of_the_feeds() -> None:
 
     assert checks["quality_is_known"].kwargs["value_set"] == list(QUALITIES)
     assert checks["quantity_is_known"].kwargs["value_set"] == list(CANONICAL_UNITS)
-    assert all(f"when '{quantity}' then '{unit}'" in units for quantity, unit in CANONICAL_UNITS.items())
+    assert all(f"('{quantity}', '{unit}')" in units for quantity, unit in CANONICAL_UNITS.items())
 
 
 def test_every_quantity_has_a_range() -> None:
