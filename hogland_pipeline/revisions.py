@@ -24,8 +24,8 @@ _ARRIVED = f"SELECT DISTINCT {_MOMENT} AS moment FROM arrived_quarter"
 _BEFORE_ANY_LINE = "revision - 1_000_000_000 AS landing_row"
 
 _SCRATCH = (
-    *("VIEW latest", "VIEW superseded", "TABLE arrived", "TABLE arrived_quarter", "TABLE contested"),
-    *("TABLE contested_row", "TABLE existing", "TABLE fresh", "TABLE fresh_key", "TABLE moved", "TABLE numbered"),
+    *("VIEW fresh", "VIEW latest", "VIEW superseded", "TABLE arrived", "TABLE arrived_quarter", "TABLE contested"),
+    *("TABLE contested_row", "TABLE existing", "TABLE fresh_key", "TABLE fresh_row", "TABLE moved", "TABLE numbered"),
 )
 
 
@@ -222,20 +222,21 @@ def _note_days(connection: duckdb.DuckDBPyConnection, load_id: int, moments: str
 
 def _collect_fresh(connection: duckdb.DuckDBPyConnection, table: RawTable) -> None:
     """``fresh``: contested rows with a version that neither ``existing`` nor ``moved`` nor the history hold, or hold as
-    sent earlier; ``fresh_key``: the keys of these and of ``moved``.
+    sent earlier (a view: their numbers are ``fresh_row``); ``fresh_key``: the keys of these and of ``moved``.
     """
     same_key = " AND ".join(f"a.{column} = s.{column}" for column in table.key)
     same_version = " AND ".join(f"a.{column} IS NOT DISTINCT FROM s.{column}" for column in table.version)
     not_later = f"{_rank(table, 'a')} <= {_rank(table, 's')}"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE fresh AS
-        SELECT a.* FROM contested a
+        CREATE OR REPLACE TEMP TABLE fresh_row AS
+        SELECT a.stage_row FROM contested a
         ANTI JOIN existing s ON {same_key} AND {same_version} AND {not_later}
         ANTI JOIN moved s ON {same_key} AND {same_version} AND {not_later}
         ANTI JOIN raw.{table.name}_history s ON {same_key} AND {same_version} AND {not_later}
         """
     )
+    connection.execute("CREATE OR REPLACE TEMP VIEW fresh AS FROM contested SEMI JOIN fresh_row USING (stage_row)")
     key = ", ".join(table.key)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE fresh_key AS SELECT {key} FROM fresh UNION SELECT {key} FROM moved"
