@@ -95,7 +95,9 @@ class Numbers:
 
 
 def joined(uplinks: int, parts: Sequence[tuple[Integers, Numbers]]) -> Numbers:
-    """The numbers of several profiles as those of one: with each part the places of its uplinks among ``uplinks``."""
+    """The numbers of several profiles as those of one: with each part the places of its uplinks among ``uplinks``. Of
+    an uplink in two parts the later one tells the fault and the tilt.
+    """
     starts = np.cumsum([0, *(len(numbers.fields) for _, numbers in parts)])
     origin, is_tilted, decoded = np.full(uplinks, -1), np.zeros(uplinks, np.bool_), 0
     for places, numbers in parts:

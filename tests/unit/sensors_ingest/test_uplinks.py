@@ -352,6 +352,35 @@ def test_rows_are_numbered_through_the_batches(landing: Landing, monkeypatch: py
     assert whole["uplink_key"].to_list()[99] == f"{ELSYS}/AXPo/100"
 
 
+def test_uplinks_of_several_profiles_and_forms_read_together_as_each_alone(landing: Landing) -> None:
+    by_object, by_object_too = "24E124713C140004", "24E124713C140005"
+    devices = (*DEVICES, Device(by_object, "codec_object"), Device(by_object_too, "enviot"))
+    signal = [{"time": HEARD, "rssi": -97, "snr": 8.5}]
+    lines: list[object] = [
+        uplink(f_cnt=6, rx_metadata=signal),
+        uplink(eui=by_object, f_cnt=7, frm_payload=None, decoded_payload={"distance": 710, "battery": 255}),
+        "{broken",
+        uplink("0e0bb80e", f_cnt=12, rx_metadata=signal),
+        uplink(eui=by_object_too, f_cnt=12, frm_payload=None, decoded_payload={"payload": {"temperature": -3.5}}),
+        uplink("0175640367fa000482c6020500010110", MILESIGHT, f_cnt=8, rx_metadata=[]),
+        uplink(eui="1111111111111111"),
+        uplink(eui=by_object, f_cnt=18, rx_metadata=signal, frm_payload=None, decoded_payload={"unknown": 1}),
+        uplink(f_cnt=9),
+    ]
+
+    def decoded(*some: object) -> pl.DataFrame:
+        rows = readings(uplinks.decode("tts", devices, landing, [land(landing, *some)]))
+        # What is no JSON was received when its file was.
+        is_uplink = pl.col("sensor_id").is_not_null()
+        return rows.drop("landing_id").with_columns(pl.when(is_uplink).then("received_at").alias("received_at"))
+
+    together = decoded(*lines)
+    alone = [decoded(line).with_columns(pl.lit(row).alias("landing_row")) for row, line in enumerate(lines, 1)]
+    assert together.equals(pl.concat(alone))
+    assert together["landing_row"].n_unique() == len(lines)
+    assert together["reject_reason"].null_count() >= 8
+
+
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded payloads are not here")
 def test_recorded_uplinks(landing: Landing) -> None:
     files = [
