@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sensors_ingest.decoders.fields import (
     LONGEST_SOURCE_VALUE,
+    NO_INTEGERS,
     NO_TIME,
     Field,
     Integers,
@@ -24,7 +25,6 @@ from sensors_ingest.decoders.fields import (
 
 Path = tuple[str, ...]
 
-_NOTHING: Final = np.zeros(0, np.int64)
 NO_OBJECT_FIELD: Final = "no known quantity in decoded object"
 
 
@@ -107,7 +107,7 @@ class ObjectDecoder:
     def decode(self, said: ReadObjects) -> Numbers:
         """The numbers of objects that were read at ``paths``, at least."""
         rows = [np.flatnonzero(~said.is_absent[entry.path]) for entry in self.entries]
-        uplink = np.concatenate([_NOTHING, *rows])
+        uplink = np.concatenate([NO_INTEGERS, *rows])
         order = np.argsort(uplink, kind="stable")
         field = np.repeat(np.arange(len(rows)), [len(each) for each in rows])[order]
         taken = list(zip(self.entries, rows, strict=True))

@@ -14,7 +14,7 @@ from sensors_ingest.readings import PHYSICAL_LIMITS
 ByteOrder = Literal["big", "little"]
 Integers = NDArray[np.int64]
 TEXT: Final = pa.string()
-_NONE: Final = np.zeros(0, np.int64)
+NO_INTEGERS: Final = np.zeros(0, np.int64)
 
 # LoRaWAN application payloads are at most 242 bytes in the EU868 region; a longer one is damaged.
 LONGEST_PAYLOAD: Final = 242
@@ -98,7 +98,9 @@ def joined(uplinks: int, parts: Sequence[tuple[Integers, Numbers]]) -> Numbers:
     """The numbers of several profiles as those of one: with each part the places of its uplinks among ``uplinks``. Of
     an uplink in two parts the later one tells the fault and the tilt.
     """
-    starts = np.cumsum([0, *(len(numbers.fields) for _, numbers in parts)])
+    fields = [field for _, numbers in parts for field in numbers.fields]
+    starts = np.cumsum([0, *(len(numbers.fields) for _, numbers in parts)])[:-1]
+    indices = (numbers.field + start for start, (_, numbers) in zip(starts, parts, strict=True))
     origin, is_tilted, decoded = np.full(uplinks, -1), np.zeros(uplinks, np.bool_), 0
     for places, numbers in parts:
         origin[places] = np.arange(decoded, decoded + len(places))
@@ -106,13 +108,13 @@ def joined(uplinks: int, parts: Sequence[tuple[Integers, Numbers]]) -> Numbers:
         decoded += len(places)
     faults = pa.chunked_array([*(numbers.fault for _, numbers in parts), pa.nulls(1, TEXT)], TEXT).combine_chunks()
     return Numbers(
-        [field for _, numbers in parts for field in numbers.fields],
-        np.concatenate([_NONE, *(places[numbers.uplink] for places, numbers in parts)]),
-        np.concatenate([_NONE, *(numbers.field + start for start, (_, numbers) in zip(starts, parts, strict=False))]),
+        fields,
+        np.concatenate([NO_INTEGERS, *(places[numbers.uplink] for places, numbers in parts)]),
+        np.concatenate([NO_INTEGERS, *indices]),
         np.concatenate([np.zeros(0), *(numbers.value for _, numbers in parts)]),
         pa.chunked_array([numbers.source_value for _, numbers in parts], TEXT).combine_chunks(),
         pa.chunked_array([numbers.reason for _, numbers in parts], TEXT).combine_chunks(),
-        np.concatenate([_NONE, *(numbers.seconds for _, numbers in parts)]),
+        np.concatenate([NO_INTEGERS, *(numbers.seconds for _, numbers in parts)]),
         faults.take(pa.array(np.where(origin < 0, decoded, origin))),
         is_tilted,
     )
@@ -206,9 +208,8 @@ class Found:
 
     def settle(self) -> DecodedPayloads:
         """Drop the numbers of faulty payloads and repeats of a number; refuse payloads that contradict themselves."""
-        nothing = np.zeros(0, np.int64)
         columns = zip(*self._parts, strict=True) if self._parts else 4 * [()]
-        payload, index, raw, seconds = (np.concatenate([nothing, *part]) for part in columns)
+        payload, index, raw, seconds = (np.concatenate([NO_INTEGERS, *part]) for part in columns)
         # Every part is in order, which a stable sort makes use of.
         by_payload = payload * (1 + int(index.max(initial=0))) + index
         order = (

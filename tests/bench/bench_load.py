@@ -3,7 +3,8 @@
     python -m tests.bench.bench_load [--rows 100000 1000000] [--forms ndjson csv tts]
 
 From landing to raw: decoded, audited by every check, quarantined, with revisions. Plain DuckDB reads the same landing
-files with the same deduplication into one table; once into the seven columns that were sent, once into those of raw.
+files with the same deduplication into one table; once into the seven columns that were sent, once into
+the rows and columns of raw.
 """
 
 import argparse
