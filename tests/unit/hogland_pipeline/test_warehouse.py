@@ -58,6 +58,13 @@ def test_times_are_utc(warehouse: Warehouse) -> None:
             assert connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
 
 
+def test_a_writer_leaves_a_core_to_the_decoder(warehouse: Warehouse) -> None:
+    threads = "SELECT current_setting('threads')"
+    ((all_threads,),) = duckdb.connect().execute(threads).fetchall()
+    with warehouse.write() as connection:
+        assert connection.execute(threads).fetchall() == [(max(all_threads - 1, 1),)]
+
+
 def test_the_connection_is_closed_after_an_error(warehouse: Warehouse) -> None:
     with pytest.raises(ZeroDivisionError), warehouse.write():
         raise ZeroDivisionError
