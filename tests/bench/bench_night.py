@@ -3,8 +3,10 @@
     python -m tests.bench.bench_night [--history 1000000 10000000]
 
 The history is written straight into raw, ten minutes apart for 2,000 sensors and sorted by time, as nightly loads leave
-it. The batch is what the workload generator delivers on the next day, and one straggler 300 days old (or as old
-as the history is). It loads twice. A bare append inserts the same rows into a copy of the warehouse.
+it. The batch is what the workload generator delivers on the last day, and one straggler 300 days old (or as old as the
+history is); the day before it was loaded the night before, as on any night but the first. It loads twice. A bare append
+inserts the same rows into a copy of the warehouse. What the file grows by is told by the blocks in use: those that
+writing the history left free would be filled first, by either.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from rich.table import Table
 from hogland_pipeline.settings import load_settings
 from hogland_pipeline.warehouse import Warehouse
 from sensors_ingest.landing import Landing
-from tests.bench.bench_load import load
+from tests.bench.bench_load import fetch_and_load, load
 from tests.bench.measure import measured
 from tests.bench.workloads import FIRST_DAY, Workload, count, generate
 
@@ -35,13 +37,13 @@ LAST_DAY = FIRST_DAY + timedelta(days=1)
 
 
 def write_history(warehouse: Warehouse, rows: int, catalogue: Path) -> None:
-    """``rows`` readings of the catalogue's sensors, until the day before ``LAST_DAY`` is over."""
+    """``rows`` readings of the catalogue's sensors, until ``FIRST_DAY`` begins."""
     quantities = {"temperature": "air_temperature", "humidity": "relative_humidity"} | {
         "co2": "carbon_dioxide",
         "noise": "sound_level",
     }
     slots = rows // SENSORS
-    midnight = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
+    midnight = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC)
     with warehouse.write() as connection:
         connection.execute(
             "CREATE TEMP TABLE sensor AS SELECT row_number() OVER () AS number, sensor_id, quantity"
@@ -66,17 +68,15 @@ def write_history(warehouse: Warehouse, rows: int, catalogue: Path) -> None:
         connection.execute("DROP TABLE temp.sensor")
 
 
-def batch(deliveries: Path, history: int) -> Workload:
-    """The last day's delivery alone, with a straggler in it."""
-    folder = deliveries / "ndjson"
+def nights(deliveries: Path, history: int) -> Workload:
+    """What is delivered on two days, with a straggler on the last one."""
+    folder = Path(shutil.copytree(deliveries / "ndjson", deliveries / f"nights-{history}"))
     last = folder / f"delivery={LAST_DAY}.ndjson"
     lines = last.read_text(encoding="utf-8").splitlines()
     age = min(300, history // ROWS_A_DAY - 1)
     straggler = json.loads(lines[0]) | {"observed_at": f"{LAST_DAY - timedelta(days=age)}T12:34:56Z"}
-    night = deliveries / "night"
-    night.mkdir(exist_ok=True)
-    (night / last.name).write_text("\n".join([*lines, json.dumps(straggler), ""]), encoding="utf-8")
-    return Workload("ndjson", night, len(lines) + 1, 0)
+    last.write_text("\n".join([*lines, json.dumps(straggler), ""]), encoding="utf-8")
+    return Workload("ndjson", folder, len(lines) + 1, 0)
 
 
 def bare_append(loaded: Path, before: Path, newest: int) -> tuple[Path, int]:
@@ -88,6 +88,13 @@ def bare_append(loaded: Path, before: Path, newest: int) -> tuple[Path, int]:
         return before, count(connection, "raw.sensor_reading")
 
 
+def used_mb(database: Path) -> float:
+    """Megabytes of the file that hold something."""
+    with duckdb.connect(database, read_only=True) as connection:
+        ((used,),) = connection.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchall()
+        return float(used) / 1e6
+
+
 def bench(histories: list[int], scratch: Path) -> Iterator[dict[str, Any]]:
     """One row a size of history."""
     generate(scratch / "deliveries", SENSORS, FIRST_DAY, 2, ["ndjson"])
@@ -96,23 +103,25 @@ def bench(histories: list[int], scratch: Path) -> Iterator[dict[str, Any]]:
         settings = load_settings(data_dir=folder)
         warehouse = Warehouse(settings.warehouse_path)
         write_history(warehouse, history, scratch / "deliveries" / "catalogue.csv")
+        newest = (FIRST_DAY - date(1970, 1, 1)).days
         with warehouse.write() as connection:  # the next load takes the number after the newest
-            newest = (LAST_DAY - FIRST_DAY.replace(year=1970, month=1, day=1)).days
             connection.execute("INSERT INTO ops.load (load_id, source, status) VALUES (?, 'bench', 'passed')", [newest])
-        source = batch(scratch / "deliveries", history).source()
+        source = nights(scratch / "deliveries", history).source()
+        measured(lambda source=source, folder=folder: fetch_and_load(source, folder, [FIRST_DAY]))  # type: ignore[misc]
         source.fetch(Landing(settings.landing_dir), [LAST_DAY])
-        before = settings.warehouse_path.stat().st_size / 1e6
+        before = used_mb(settings.warehouse_path)
         copy = Path(shutil.copy(settings.warehouse_path, folder / "before.duckdb"))
         ours = measured(lambda source=source, folder=folder: load(source, folder))  # type: ignore[misc]
+        grown = used_mb(settings.warehouse_path)
         again = measured(lambda source=source, folder=folder: load(source, folder))  # type: ignore[misc]
         path = settings.warehouse_path
-        bare = measured(lambda path=path, copy=copy, newest=newest: bare_append(path, copy, newest))  # type: ignore[misc]
+        measured(lambda path=path, copy=copy, newest=newest: bare_append(path, copy, newest + 1))  # type: ignore[misc]
         yield {
             "history": history,
             "ours": ours,
             "again": again,
-            "growth_mb": ours.file_mb - before,
-            "bare_growth_mb": bare.file_mb - before,
+            "growth_mb": grown - before,
+            "bare_growth_mb": used_mb(copy) - before,
         }
         shutil.rmtree(folder)
 
