@@ -18,6 +18,15 @@ from hogland_pipeline.warehouse import RawTable
 from sensors_ingest.landing import LandedFile, Landing
 
 
+class FileNotTaken(Exception):
+    """A decoder ended before it had taken every file: its mistake, of which the rest would count as loaded."""
+
+    def __init__(self, source: str, file: LandedFile) -> None:
+        super().__init__(
+            f"The decoder of '{source}' ended before it had taken {file.address} ({file.landing_id}): it must take all."
+        )
+
+
 def spooled_windows(
     bound: BoundSource, landing: Landing, files: Sequence[LandedFile], run_id: str, settings: Settings
 ) -> Generator[tuple[list[LandedFile], Path], None, None]:
@@ -52,7 +61,7 @@ def spool_window(
     bound: BoundSource, landing: Landing, days: deque[list[LandedFile]], window_rows: int, candidate: Path
 ) -> list[LandedFile]:
     """Take whole days from the front of ``days`` until their rows are ``window_rows``, and spool them; returns their
-    files. How many rows a day has, only decoding it tells.
+    files. How many rows a day has, only decoding it tells. Raises ``FileNotTaken``.
     """
     window: list[LandedFile] = []
     rows = 0
@@ -63,13 +72,17 @@ def spool_window(
             window.extend(day)
             yield from day
 
+    files = taken()
+
     def decoded() -> Iterator[pa.RecordBatch]:
         nonlocal rows
-        for batch in bound.source.decode(landing, taken()):
+        for batch in bound.source.decode(landing, files):
             rows += batch.num_rows
             yield batch
 
     spool_candidate(decoded(), bound.table, candidate)
+    if left := next(files, None):
+        raise FileNotTaken(bound.source.name, left)
     return window
 
 

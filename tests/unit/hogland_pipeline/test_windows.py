@@ -2,20 +2,22 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from hogland_pipeline.gate import load_files
-from hogland_pipeline.loads import Load, combined, days_of
+from hogland_pipeline.loads import Load, combined, days_of, files_to_load
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings, load_settings
-from hogland_pipeline.spool import spooled_windows
+from hogland_pipeline.spool import FileNotTaken, spooled_windows
 from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
 from sensors_ingest.devices import Device
 from sensors_ingest.http import Folder
@@ -172,6 +174,37 @@ def test_a_decoder_that_breaks_costs_its_own_window_and_leaves_no_candidate(
     with warehouse.read() as connection:
         days = connection.execute("SELECT DISTINCT observed_at::DATE FROM raw.sensor_reading ORDER BY ALL").fetchall()
     assert days == [(DAYS[0],), (DAYS[1],)]
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_a_decoder_that_ends_before_it_took_all_files_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    given = delivered(tmp_path, "ends", 10**9)
+    decode = TheThingsStack.decode
+
+    def ended(source: TheThingsStack, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
+        return decode(source, landing, islice(files, taken))
+
+    monkeypatch.setattr(TheThingsStack, "decode", ended)
+    warehouse = Warehouse(given.settings.warehouse_path)
+    reason = f"The decoder of 'uplinks' ended before it had taken {DAYS[taken]}.ndjson"
+    with pytest.raises(FileNotTaken, match=re.escape(reason)):
+        load_files(warehouse, given.bound, given.landing, given.files, "run", given.settings)
+    assert list(given.settings.candidate_dir.iterdir()) == []
+    version = given.bound.source.decoder_version
+    assert len(files_to_load(warehouse, given.landing, "uplinks", version)) == len(DAYS)
+
+
+def test_a_decoder_may_take_all_files_before_it_yields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = TheThingsStack.decode
+
+    def hasty(source: TheThingsStack, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
+        return decode(source, landing, list(files))
+
+    _, one_by_one = load(tmp_path, "one by one", 1)
+    monkeypatch.setattr(TheThingsStack, "decode", hasty)
+    assert load(tmp_path, "hasty", 1)[1] == one_by_one
 
 
 def test_a_refused_window_is_not_hidden_by_the_good_ones_after_it(tmp_path: Path) -> None:
