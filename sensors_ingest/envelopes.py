@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sensors_ingest.lines import IS_NOT_BLANK
+from sensors_ingest.lines import IS_NOT_BLANK, checked
 
 # How a line that was pushed begins; no network server begins so.
 PUSHED_LINE: Final = '{"pushed_at":'
@@ -48,12 +48,13 @@ class Envelope:
     wrapper: str = ""
     wrapped: str = ""
 
-    def messages(self, *, with_objects: bool, are_pushed: bool) -> str:
+    def messages(self, *, with_objects: bool, are_pushed: bool, are_checked: bool) -> str:
         """SQL: a CTE list that ends with ``opened``, from the table ``line`` (landing_row, line)."""
         structure = self.structure if with_objects else _without(self.structure, self.objects)
+        said = checked("body", self._picked(structure), are_checked=are_checked)
         return f"""
     delivered AS ({_PUSHED_LINES if are_pushed else _BARE_LINES}),
-    picked AS (SELECT landing_row, pushed_at, topic, body, {self._picked(structure)} AS said FROM delivered),
+    picked AS (SELECT landing_row, pushed_at, topic, body, {said} AS said FROM delivered),
     message AS (
         -- OR would ask the second of all rows.
         SELECT landing_row, pushed_at, topic, said,

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 NEWLINE: Final = ord("\n")
 # Big enough that a batch costs little besides its rows, small enough to stay in the processor's cache.
@@ -15,6 +16,23 @@ BATCH_BYTES: Final = 1 << 24
 # SQL, of a column ``line``. Looking at the first character first spares nearly every line the trimming, which costs
 # as much as reading its JSON.
 IS_NOT_BLANK: Final = "CASE WHEN ascii(line) > 32 THEN true ELSE trim(line, E' \\t\\r\\n') <> '' END"
+
+NOT_JSON: Final = "line is not valid JSON"
+
+
+def checked(text: str, picked: str, *, are_checked: bool) -> str:
+    """SQL: ``picked``, which has a ``try`` for a ``text`` that is no JSON; with ``are_checked`` none comes to that.
+
+    One such text sends ``try`` row by row through the 2,048 it looks at together, 20 ms. Asking ``json_valid`` first
+    spares that and costs every text a fourteenth: worth it where the batch before had one (``has_broken``).
+    """
+    return f"CASE WHEN json_valid({text}) THEN {picked} END" if are_checked else picked
+
+
+def has_broken(reject_reasons: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether a line was no JSON."""
+    is_any = reject_reasons.null_count < len(reject_reasons)
+    return is_any and bool(pc.any(pc.equal(reject_reasons, NOT_JSON)).as_py())
 
 
 @dataclass(frozen=True)

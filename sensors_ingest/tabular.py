@@ -30,7 +30,7 @@ from sensors_ingest.candidates import (
     quoted,
 )
 from sensors_ingest.landing import LandedFile, Landing
-from sensors_ingest.lines import IS_NOT_BLANK, LineBatch, line_batches
+from sensors_ingest.lines import IS_NOT_BLANK, NOT_JSON, LineBatch, checked, has_broken, line_batches
 from sensors_ingest.units import Scale
 
 LONGEST_HEADER: Final = 1 << 16
@@ -102,6 +102,7 @@ class Tabular:
     def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""
         with open_connection(self.scales) as connection:
+            are_checked = False
             for file in files:
                 header: list[str] | None = None
                 for batch in line_batches(landing.chunks(file)):
@@ -115,13 +116,17 @@ class Tabular:
                         yield from complete(connection, self.name, file, reject, {})
                         break
                     connection.register("line", lines.numbered())
-                    yield from complete(connection, self.name, file, self._said(header or []), self.qualities)
+                    said = self._said(header or [], are_checked=are_checked)
+                    are_checked = False
+                    for rows in complete(connection, self.name, file, said, self.qualities):
+                        are_checked |= has_broken(rows["reject_reason"])
+                        yield rows
 
     def _missing(self, header: list[str] | None) -> list[str]:
         return [name for name in self.columns.names(self.scales) if header is not None and name not in header]
 
-    def _said(self, header: list[str]) -> str:
-        cells = self._csv_cells(header) if self.form == "csv" else self._json_cells()
+    def _said(self, header: list[str], *, are_checked: bool) -> str:
+        cells = self._csv_cells(header) if self.form == "csv" else self._json_cells(are_checked=are_checked)
         times = {"observed": self.columns.observed_at, "received": self.columns.received_at}
         moments = ", ".join(f"{_joined(columns)} AS {name}_text" for name, columns in times.items())
         return _SAID.format(
@@ -151,20 +156,21 @@ class Tabular:
             FROM ({_split(self.delimiter)})
         """  # noqa: S608 -- built of settings that are quoted
 
-    def _json_cells(self) -> str:
+    def _json_cells(self, *, are_checked: bool) -> str:
         names = self.columns.names(self.scales)
         shape = quoted(json.dumps(dict.fromkeys(names, "VARCHAR"), ensure_ascii=False))
         cells = ", ".join(f"said.{_identifier(name)} AS {_column(name)}" for name in names)
+        said = checked("line", f"try(json_transform(line, {shape}))", are_checked=are_checked)
         is_empty = " AND ".join(f"said.{_identifier(name)} IS NULL" for name in names)
         return f"""
             SELECT landing_row, line, {cells},
                    CASE
                        WHEN said IS NULL THEN
-                           CASE WHEN json_valid(line) THEN 'line is not a JSON object' ELSE 'line is not valid JSON' END
+                           CASE WHEN json_valid(line) THEN 'line is not a JSON object' ELSE '{NOT_JSON}' END
                        WHEN json_type(CASE WHEN {is_empty} THEN line END) <> 'OBJECT' THEN 'line is not a JSON object'
                    END AS fault
             FROM (
-                SELECT landing_row, line, try(json_transform(line, {shape})) AS said
+                SELECT landing_row, line, {said} AS said
                 FROM line WHERE {IS_NOT_BLANK}
             )
         """  # noqa: S608 -- built of settings that are quoted

@@ -7,6 +7,7 @@ again with other gateways, its key lets the warehouse see that it is the same me
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Final
 
 import duckdb
@@ -23,7 +24,7 @@ from sensors_ingest.decoders.profiles import PROFILES
 from sensors_ingest.devices import Device
 from sensors_ingest.envelopes import PUSHED_LINE, THE_THINGS_STACK, Envelope
 from sensors_ingest.landing import LandedFile, Landing
-from sensors_ingest.lines import LineBatch, line_batches
+from sensors_ingest.lines import NOT_JSON, LineBatch, has_broken, line_batches
 from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS, READING_SCHEMA, UTC_TIMESTAMP, WORD, repeated
 
 LONGEST_SOURCE_ROW: Final = 4000
@@ -52,11 +53,11 @@ def _is_set(moment: str) -> str:
 # A gateway clock is believed when it is not ahead of the network by more than five minutes (clocks differ) nor a
 # week behind it (gateways keep uplinks while offline; a clock that lost its time starts in 1970). Microseconds are
 # compared and cut: intervals and date_trunc ask the calendar of the time zone, a fifth of all the parsing.
-def _parse_sql(envelope: Envelope, paths: Sequence[Path], *, are_pushed: bool) -> str:
+def _parse_sql(envelope: Envelope, paths: Sequence[Path], *, are_pushed: bool, are_checked: bool) -> str:
     lowest_rssi, highest_rssi = PHYSICAL_LIMITS["signal_rssi"]
     lowest_snr, highest_snr = PHYSICAL_LIMITS["signal_snr"]
     return f"""
-    WITH {envelope.messages(with_objects=bool(paths), are_pushed=are_pushed)},
+    WITH {envelope.messages(with_objects=bool(paths), are_pushed=are_pushed, are_checked=are_checked)},
     timed AS (
         SELECT *,
                try_cast(network_time AS timestamptz) AS network_said_at,
@@ -102,7 +103,7 @@ def _parse_sql(envelope: Envelope, paths: Sequence[Path], *, are_pushed: bool) -
                best.rssi AS signal_rssi,
                best.snr AS signal_snr,
                CASE
-                   WHEN NOT is_json THEN 'line is not valid JSON'
+                   WHEN NOT is_json THEN '{NOT_JSON}'
                    WHEN refusal IS NOT NULL THEN refusal
                    WHEN sensor_id IS NULL THEN 'uplink without device EUI'
                    WHEN device.profile IS NULL THEN 'unknown device ' || sensor_id
@@ -134,16 +135,21 @@ def decode(
     """
     names = sorted({device.decoder for device in devices})
     used = [profiles[name] for name in names]
-    parse = {are_pushed: _parse_sql(envelope, _paths(used), are_pushed=are_pushed) for are_pushed in (False, True)}
+    parse = {
+        (are_pushed, are_checked): _parse_sql(envelope, _paths(used), are_pushed=are_pushed, are_checked=are_checked)
+        for are_pushed, are_checked in product((False, True), repeat=2)
+    }
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         # A query reads one batch of lines, of which one thread is as soon through as two, for a tenth less work.
         connection.execute("SET threads = 1")
         connection.register("device", _device_table(devices, names, used))
+        are_checked = False
         for file in files:
             for lines in line_batches(landing.chunks(file)):
-                are_pushed = pc.any(pc.starts_with(lines.text, PUSHED_LINE)).as_py()
-                uplinks = _parse(connection, parse[bool(are_pushed)], lines)
+                are_pushed = bool(pc.any(pc.starts_with(lines.text, PUSHED_LINE)).as_py())
+                uplinks = _parse(connection, parse[are_pushed, are_checked], lines)
+                are_checked = has_broken(uplinks["reject_reason"])
                 yield from _readings(feed, file, lines, uplinks, used).to_batches()
 
 

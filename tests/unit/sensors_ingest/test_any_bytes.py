@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ from sensors_ingest.smhi import Series, Smhi
 from sensors_ingest.tabular import Columns, Tabular
 from sensors_ingest.trafikverket import Trafikverket
 from sensors_ingest.units import Scale
-from tests.decoding import decode_one
+from tests.decoding import decode, decode_one, land
 
 HERE = Folder(Path())
 SCALES = (Scale("t", "air_temperature", "degC", (-9999,), -40, 60),)
@@ -166,6 +167,24 @@ def test_any_uplink_is_readings_or_a_reject(name: str, messages: list[Any]) -> N
     assert set(rows["landing_row"]) == expected if name == "the_things_stack" else set(rows["landing_row"]) <= expected
 
 
+ROWS = st.dictionaries(st.sampled_from(["s", "time", "v", "q", "t", "u", "c", "r"]), JSON)
+WHOLE_LINES = (OF_THE_THINGS_STACK | nested("result", "uplink_message") | OF_CHIRPSTACK | ROWS).map(json.dumps)
+CUT_LINES = st.builds(lambda line, length: line[:length], WHOLE_LINES, st.integers(1, 40))
+PUSHED_LINES = CUT_LINES.map(lambda body: f'{{"pushed_at":"2026-01-05T12:00:00Z","body":{json.dumps(body)}}}')
+
+
+@pytest.mark.parametrize("name", [*UPLINKS, "ndjson", "ndjson_wide"])
+@settings(max_examples=40, deadline=None)
+@given(lines=st.lists(WHOLE_LINES | CUT_LINES | PUSHED_LINES, max_size=6))
+def test_lines_after_a_broken_one_are_read_as_without_it(name: str, lines: list[str]) -> None:
+    source = (UPLINKS | TABLES)[name]
+    with new_landing() as landing:
+        broken, file = land(landing, b"{", "\n".join([*lines, ""]).encode())
+        rows = decode(source, landing, [broken, file])
+        assert rows.filter(pl.col("landing_id") == file.landing_id).equals(decode(source, landing, [file]))
+        assert len(rows.filter(pl.col("landing_id") == broken.landing_id)) == 1
+
+
 @pytest.mark.parametrize("name", UPLINKS)
 @settings(max_examples=25, deadline=None)
 @given(content=st.binary(max_size=200))
@@ -177,9 +196,7 @@ def test_any_bytes_of_a_network_server_are_rejects(name: str, content: bytes) ->
 
 @pytest.mark.parametrize("name", ["ndjson", "ndjson_wide"])
 @settings(max_examples=40, deadline=None)
-@given(
-    documents=st.lists(st.dictionaries(st.sampled_from(["s", "time", "v", "q", "t", "u", "c", "r"]), JSON), max_size=4)
-)
+@given(documents=st.lists(ROWS, max_size=4))
 def test_any_ndjson_loses_no_line(name: str, documents: list[Any]) -> None:
     with new_landing() as landing:
         rows = decode_one(TABLES[name], landing, "\n".join(map(json.dumps, documents)).encode())
