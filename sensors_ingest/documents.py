@@ -29,7 +29,8 @@ class Grammar:
     """How to read the documents of a feed, in SQL over the table ``document`` (one row, ``body`` JSON).
 
     ``is_answer`` tells an ``answer`` from an error; ``said`` yields the columns of ``candidates.SAID``. The statements
-    keep what one document says about those that follow in its file.
+    keep what one document says about those that follow in its file; an error says nothing of them, so what was kept is
+    forgotten (``before_file`` is run again).
     """
 
     answer: str
@@ -67,8 +68,7 @@ def decode(
     """Candidate readings of ``files``; rows are numbered through each. Never raises on what the documents hold."""
     with open_connection(scales) as connection:
         for file in files:
-            for statement in grammar.before_file:
-                connection.execute(statement)
+            _execute(connection, grammar.before_file)
             read = 0
             for text in documents(landing, file):
                 _take(connection, grammar, text)
@@ -86,16 +86,21 @@ def _take(connection: duckdb.DuckDBPyConnection, grammar: Grammar, text: str) ->
     columns = ", ".join(f"{name} {kind}" for name, kind in SAID.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE found ({columns})")
     if _is_answer(connection, grammar):
-        for statement in grammar.before_document:
-            connection.execute(statement)
+        _execute(connection, grammar.before_document)
         connection.execute(f"INSERT INTO found BY NAME {grammar.said}")
         return
+    _execute(connection, grammar.before_file)
     start = text[:LONGEST_SOURCE_ROW]
     message = http.error_message(start.encode())[: http.LONGEST_ERROR_TEXT]
     connection.execute(
         "INSERT INTO found BY NAME SELECT 1 AS landing_row, $reason AS reject_reason, $start AS source_row",
         {"reason": f"no {grammar.answer} but: {message}", "start": start},
     )
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
 
 
 def _is_answer(connection: duckdb.DuckDBPyConnection, grammar: Grammar) -> bool:

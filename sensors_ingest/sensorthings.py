@@ -153,7 +153,7 @@ def _id_in(link: str) -> str:
     return f"nullif(trim(regexp_extract({link}, 'Datastreams\\((.+?)\\)', 1), ''''), '')"
 
 
-# The newest description is that of the stream whose observations follow.
+# The newest description is that of the stream whose observations follow, also where it names no stream.
 _DESCRIBE: Final = f"""
     INSERT INTO described SELECT body ->> '$."@iot.id"', {_unit("body")} FROM document
     WHERE json_type(body, '$.unitOfMeasurement') = 'OBJECT'
@@ -194,7 +194,7 @@ _SAID: Final = f"""
     known (id, sensor_id) AS (VALUES {{known}}),
     streamed AS (
         SELECT observation.*, split_part(phenomenon_time, '/', 1) AS started,
-               coalesce(inline_id, {_id_in("link")}, (SELECT arg_max(id, rowid) FROM described)) AS stream_id
+               coalesce(inline_id, {_id_in("link")}, (SELECT arg_max_null(id, rowid) FROM described)) AS stream_id
         FROM observation
     ),
     described_once AS (SELECT id, arg_max(unit, rowid) AS unit FROM described GROUP BY id)

@@ -141,6 +141,24 @@ def test_two_streams_in_one_file_keep_their_units(landing: Landing) -> None:
     assert rows.select("sensor_id", "value", "landing_row").rows() == [("roof", 1.0, 1), ("cellar", 10.0, 2)]
 
 
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"code": 500, "message": "later"},
+        {"@iot.id": "c", "unitOfMeasurement": None},
+        {"unitOfMeasurement": {"symbol": "°C"}},
+    ],
+)
+def test_observations_after_a_description_that_cannot_be_read_are_not_those_of_the_stream_before(
+    landing: Landing, description: dict[str, Any]
+) -> None:
+    both = SensorThings("things", Folder(Path()), (ROOF, Datastream("c", "cellar", "air_temperature")))
+    content = sequence(stream(), {"value": [observation(1)]}, description, {"value": [observation(50)]})
+    rows = decode_one(both, landing, content, suffix="json-seq").select("sensor_id", "value", "reject_reason").rows()
+    assert rows[0] == ("roof", 1.0, None)
+    assert rows[-1] == (None, None, "the observation names no data stream")
+
+
 def test_unknown_quantity_is_refused() -> None:
     with pytest.raises(ValueError, match="quantity 'heat' is none of"):
         SensorThings("things", Folder(Path()), (Datastream("1", "x", "heat"),))
