@@ -49,12 +49,18 @@ def as_record(answer: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def documents(landing: Landing, file: LandedFile) -> Iterator[str]:
-    """The JSON texts of a landing file, one at a time; bytes that are not UTF-8 become U+FFFD."""
-    pending = b""
+    """The JSON texts of a landing file, one at a time; bytes that are not UTF-8 become U+FFFD.
+
+    A record without a text is an answer that said nothing, such as a bare 404; before the first record there is none.
+    """
+    pending, is_record = b"", False
     for chunk in landing.chunks(file):
         *whole, pending = (pending + chunk).split(RECORD_SEPARATOR)
-        yield from filter(None, map(_text, whole))
-    if text := _text(pending):
+        for content in whole:
+            if (text := _text(content)) or is_record:
+                yield text
+            is_record = True
+    if (text := _text(pending)) or is_record:
         yield text
 
 
@@ -91,7 +97,7 @@ def _take(connection: duckdb.DuckDBPyConnection, grammar: Grammar, text: str) ->
         return
     _execute(connection, grammar.before_file)
     start = text[:LONGEST_SOURCE_ROW]
-    message = http.error_message(start.encode())[: http.LONGEST_ERROR_TEXT]
+    message = http.error_message(start.encode())[: http.LONGEST_ERROR_TEXT] or "nothing"
     connection.execute(
         "INSERT INTO found BY NAME SELECT 1 AS landing_row, $reason AS reject_reason, $start AS source_row",
         {"reason": f"no {grammar.answer} but: {message}", "start": start},

@@ -178,6 +178,13 @@ def test_missing_meter_costs_only_itself(landing: Landing) -> None:
     ]
 
 
+def test_missing_meter_is_a_reject_also_when_the_server_says_no_more(landing: Landing) -> None:
+    with serve(Scripted(Answer(404))) as url:
+        [file] = source(url, "gone", "lost").fetch(landing, [DAY])
+    rows = decode(delivered(), landing, [file])
+    assert rows.select("landing_row", "reject_reason").rows() == [(n, "no consumption but: nothing") for n in (1, 2)]
+
+
 def test_restated_value_is_another_sending_of_the_same_key(landing: Landing) -> None:
     files = []
     for value in (5, 6, 6):
