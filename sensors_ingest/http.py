@@ -102,6 +102,10 @@ class HttpSession(requests.Session):
         kwargs["timeout"] = kwargs.get("timeout") or self.timeout
         return super().request(*args, **kwargs)
 
+    def redacted(self, said: str) -> str:
+        """What a server said, without the secret."""
+        return said.replace(self.secret.get_secret_value(), "…") if self.secret else said
+
 
 def open_session(
     token: SecretStr | None = None,
@@ -185,7 +189,7 @@ def _answer(
             allow_redirects=follows_redirects,
         ) as response:
             if response.status_code != 200 and response.status_code not in expected:
-                raise SourceUnreachable(source, address, _describe_error(response, session.secret))
+                raise SourceUnreachable(source, address, _describe_error(session, response))
             yield response
     except requests.RequestException as error:
         raise SourceUnreachable(source, address, _describe_failure(error)) from None
@@ -229,12 +233,20 @@ def folder_path(source: str, origin: Folder) -> Path:
     return origin.path
 
 
-def _describe_error(response: requests.Response, secret: SecretStr | None) -> str:
+def error_body(session: HttpSession, response: requests.Response) -> bytes:
+    """The body of an error, without the session's secret: its beginning, which tells what is wrong."""
     content = next(response.iter_content(LONGEST_ERROR_BODY), b"")
-    said = " ".join(error_message(content).split())
-    if secret is not None:
-        said = said.replace(secret.get_secret_value(), "…")
-    return f"HTTP {response.status_code} {response.reason}" + (f", {said[:LONGEST_ERROR_TEXT]}" if said else "")
+    return session.redacted(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _describe_error(session: HttpSession, response: requests.Response) -> str:
+    said = told(session, error_body(session, response))
+    return f"HTTP {response.status_code} {response.reason}" + (f", {said}" if said else "")
+
+
+def told(session: HttpSession, content: bytes) -> str:
+    """What the body of an error says, short, on one line and without the session's secret."""
+    return " ".join(session.redacted(error_message(content)).split())[:LONGEST_ERROR_TEXT]
 
 
 def error_message(content: bytes) -> str:

@@ -92,15 +92,15 @@ class Metry:
         for _ in range(MOST_PAGES):
             params = {"metrics": ",".join(self.metrics), "skip": str(skip), "limit": str(PAGE_SIZE)}
             with http.get(session, self.name, address, params=params, expected=(404,)) as answer:
-                content, is_missing = b"".join(http.body(answer)), answer.status_code == 404
-            if is_missing:
-                yield content
-                return
+                if answer.status_code == 404:
+                    yield http.error_body(session, answer)
+                    return
+                content = b"".join(http.body(answer))
             read = documents.load_answer(self.name, address, content)
             data = read.get("data") if isinstance(read, dict) else None
             if not isinstance(data, list):
-                message = http.error_message(content)[: http.LONGEST_ERROR_TEXT]
-                raise http.SourceUnreachable(self.name, address, f"no consumption but: {message}")
+                said = http.told(session, content)
+                raise http.SourceUnreachable(self.name, address, f"no consumption but: {said}")
             if content == before:  # a server that does not know ``skip`` sends its only page again
                 return
             yield content

@@ -113,6 +113,9 @@ class NgsiLd:
         while True:
             params = {"timerel": "between", "timeAt": _utc(start), "endTimeAt": _utc(end)}
             with http.get(session, self.name, url, params=params, expected=(206, 404)) as answer:
+                if answer.status_code == 404:
+                    yield from documents.as_record([http.error_body(session, answer)])
+                    return
                 yield from documents.as_record(http.body(answer))
                 if answer.status_code != 206:
                     return

@@ -98,9 +98,10 @@ class SensorThings:
         for datastream in self.datastreams:
             stream = f"{url}/Datastreams({datastream.id})"
             with http.get(session, self.name, stream, expected=(404,)) as answer:
-                yield from documents.as_record(http.body(answer))
                 if answer.status_code == 404:  # kept, and becomes a reject
+                    yield from documents.as_record([http.error_body(session, answer)])
                     continue
+                yield from documents.as_record(http.body(answer))
             query = {
                 "$filter": f"phenomenonTime ge {_utc(start)} and phenomenonTime lt {_utc(end)}",
                 "$orderby": "phenomenonTime asc",

@@ -93,7 +93,7 @@ class TheThingsStack:
         """
         after = start - OVERLAP
         while True:
-            page = _Page(self.name, http.without_secrets(url))
+            page = _Page(session, self.name, http.without_secrets(url))
             with http.get(session, self.name, url, params=self._query(after, end), headers=_ACCEPT) as answer:
                 yield from page.watch(http.body(answer))
             newest = page.newest_received_at()
@@ -121,8 +121,9 @@ class _Page:
     inside it.
     """
 
-    def __init__(self, source: str, address: str) -> None:
+    def __init__(self, session: http.HttpSession, source: str, address: str) -> None:
         self.line_count = 0
+        self._session = session
         self._source = source
         self._address = address
         self._last = b""
@@ -158,7 +159,7 @@ class _Page:
             self._last = lines[-1]
         for line in lines:
             if line.startswith(b'{"error"'):
-                raise self._broken(f"the server ended the answer with an error: {_error_text(line)}")
+                raise self._broken(f"the server ended the answer with an error: {http.told(self._session, line)}")
 
     def _broken(self, reason: str) -> http.SourceUnreachable:
         return http.SourceUnreachable(self._source, self._address, reason)
@@ -178,10 +179,3 @@ def _received_at(uplink: Mapping[str, Any]) -> datetime | None:
         if received.tzinfo and received > FIRST_BELIEVABLE_TIME:
             return received
     return None
-
-
-def _error_text(line: bytes) -> str:
-    try:
-        return str(json.loads(line)["error"]["message"])[: http.LONGEST_ERROR_TEXT]
-    except (ValueError, KeyError, TypeError):
-        return line[: http.LONGEST_ERROR_TEXT].decode("utf-8", errors="replace")

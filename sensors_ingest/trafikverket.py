@@ -133,31 +133,30 @@ class Trafikverket:
         url = origin.url.rstrip("/") + ANSWER_PATH
         # Change ids are counted for each type by itself: a feed that is set to the other one starts anew.
         address = f"{http.without_secrets(url)}#{self.object_type}"
-        change_id = self._last_change_id(landing, address)
         with http.open_session(origin.token, is_bearer=False) as session:
+            change_id = self._last_change_id(session, landing, address)
             for _ in range(MOST_ANSWERS):
                 question = self._question(origin, change_id)
                 with http.post(session, self.name, url, question, headers={"Content-Type": "text/xml"}) as answer:
                     content = b"".join(http.body(answer))
-                following = self._change_id(address, content)
+                following = self._change_id(session, address, content)
                 yield landing.write(self.name, [content], address=address, suffix="json")
                 if following == change_id or not self._has_records(content):
                     return
                 change_id = following
         raise http.SourceUnreachable(self.name, address, f"its changes do not end after {MOST_ANSWERS} answers")
 
-    def _last_change_id(self, landing: Landing, address: str) -> str:
+    def _last_change_id(self, session: http.HttpSession, landing: Landing, address: str) -> str:
         """Where the newest landed answer ended; 0 before the first."""
         answers = [file for file in landing.files(self.name) if file.address == address]
-        return self._change_id(address, landing.read(answers[-1])) if answers else "0"
+        return self._change_id(session, address, landing.read(answers[-1])) if answers else "0"
 
-    def _change_id(self, address: str, content: bytes) -> str:
+    def _change_id(self, session: http.HttpSession, address: str, content: bytes) -> str:
         answer = documents.load_answer(self.name, address, content)
         try:
             return str(int(answer["RESPONSE"]["RESULT"][0]["INFO"]["LASTCHANGEID"]))
         except (KeyError, IndexError, TypeError, ValueError):
-            said = http.error_message(content)[: http.LONGEST_ERROR_TEXT]
-            reason = f"the answer names no LASTCHANGEID to go on from: {said}"
+            reason = f"the answer names no LASTCHANGEID to go on from: {http.told(session, content)}"
             raise http.SourceUnreachable(self.name, address, reason) from None
 
     def _has_records(self, content: bytes) -> bool:

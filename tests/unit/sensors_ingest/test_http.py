@@ -1,7 +1,10 @@
 """Fetching: what is retried, what is refused, and that no secret is ever shown."""
 
 import time
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -18,6 +21,13 @@ from sensors_ingest.http import (
     open_session,
     without_secrets,
 )
+from sensors_ingest.landing import Landing
+from sensors_ingest.metry import Metry
+from sensors_ingest.ngsi_ld import NgsiLd
+from sensors_ingest.sensorthings import Datastream, SensorThings
+from sensors_ingest.the_things_stack import TheThingsStack
+from sensors_ingest.trafikverket import Trafikverket
+from tests.decoding import decode
 from tests.servers import Answer, Scripted, serve, things_stack_error
 
 SECRET = "NNSXS.VERYSECRET"
@@ -96,6 +106,36 @@ def test_token_that_a_server_repeats_is_not_shown() -> None:
     with serve(Scripted(refused)) as url, pytest.raises(SourceUnreachable) as caught:
         fetch(url, SecretStr(SECRET))
     assert "token … has no rights" in str(caught.value)
+
+
+CLIENTS: dict[str, Callable[[HttpOrigin], Any]] = {
+    "the_things_stack": lambda origin: TheThingsStack("feed", origin, (), "app"),
+    "trafikverket": lambda origin: Trafikverket("feed", origin, ("1",)),
+    "metry": lambda origin: Metry("feed", origin, ("m",)),
+    "sensorthings": lambda origin: SensorThings("feed", origin, (Datastream("1", "roof", "air_temperature"),)),
+    "ngsi_ld": lambda origin: NgsiLd("feed", origin, entities=("e",)),
+}
+
+
+@pytest.mark.parametrize("kind", ["the_things_stack", "trafikverket", "metry"])
+def test_token_that_is_repeated_in_an_answer_of_200_is_not_shown(tmp_path: Path, kind: str) -> None:
+    refused = Answer(body=b'{"error":{"message":"no rights: %s"}}' % SECRET.encode())
+    with serve(Scripted(refused)) as url, pytest.raises(SourceUnreachable) as caught:
+        CLIENTS[kind](HttpOrigin(url, SecretStr(SECRET))).fetch(Landing(tmp_path), [date(2026, 1, 5)])
+    assert "no rights: …" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["metry", "sensorthings", "ngsi_ld"])
+def test_token_that_is_repeated_in_a_404_does_not_land(tmp_path: Path, kind: str) -> None:
+    missing = things_stack_error(5, f"nothing for \xe5 {SECRET}")
+    landing = Landing(tmp_path)
+    with serve(Scripted(Answer(404, missing))) as url:
+        source = CLIENTS[kind](HttpOrigin(url, SecretStr(SECRET)))
+        [file] = source.fetch(landing, [date(2026, 1, 5)])
+    assert landing.read(file) == b"\x1e" + missing.replace(SECRET.encode(), "…".encode()) + b"\n"
+    [reason] = decode(source, landing, [file])["reject_reason"]
+    assert reason.endswith("but: nothing for \xe5 …")
 
 
 @pytest.mark.parametrize("header", ["Retry-After", "X-Ratelimit-Reset", "X-Rate-Limit-Retry"])
