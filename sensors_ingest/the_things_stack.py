@@ -26,7 +26,9 @@ from sensors_ingest.network_server import NetworkServer
 # The server keeps times more coarsely than the nanoseconds it sends, and ``after`` excludes: asking again
 # from a little earlier loses nothing, and what comes twice is the gate's daily bread.
 OVERLAP: Final = timedelta(milliseconds=1)
+# The server sends the year 1 for "not set".
 FIRST_BELIEVABLE_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LAST_BELIEVABLE_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class _Page:
             return None
         try:
             record = json.loads(self._last)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._broken("the answer broke off inside a line") from None
         received = _received_at(record.get("result", record) if isinstance(record, dict) else {})
         if received is None:
@@ -169,13 +171,14 @@ def _utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _received_at(uplink: Mapping[str, Any]) -> datetime | None:
-    """When the server received an uplink; the year 1 it may send means "not set"."""
-    for record in (uplink, uplink.get("uplink_message") or {}):
+def _received_at(uplink: Any) -> datetime | None:
+    """When the server received an uplink, if it says so."""
+    records: tuple[Any, ...] = (uplink, uplink.get("uplink_message")) if isinstance(uplink, dict) else ()
+    for record in records:
         try:
             received = datetime.fromisoformat(record["received_at"])
         except (KeyError, TypeError, ValueError):
             continue
-        if received.tzinfo and received > FIRST_BELIEVABLE_TIME:
+        if received.tzinfo and FIRST_BELIEVABLE_TIME < received < LAST_BELIEVABLE_TIME:
             return received
     return None

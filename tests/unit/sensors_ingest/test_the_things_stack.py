@@ -186,6 +186,11 @@ LINE = f'{{"result":{received_at(START + timedelta(hours=1))}}}\n'.encode()
         (Answer(body=LINE + LINE[:20]), "broke off inside a line"),
         (Answer(body=LINE * 1000, is_cut=True), "broke off"),
         (Answer(body=b'{"result":{"uplink_message":{}}}\n'), "says not when it was received"),
+        (Answer(body=b'{"result":null}\n'), "says not when it was received"),
+        (Answer(body=b'{"result":[{}]}\n'), "says not when it was received"),
+        (Answer(body=b'{"result":{"received_at":"9999-12-31T23:59:59-10:00"}}\n'), "says not when it was received"),
+        (Answer(body=b"[" * 100_000), "broke off inside a line"),
+        (Answer(body=b'{"error":' + b"[" * 100_000), "ended the answer with an error"),
         (Answer(404, things_stack_error(5, "application not found")), "HTTP 404 .*application not found"),
     ],
 )
