@@ -7,6 +7,7 @@ already carries a ``reject_reason``. ``complete`` turns them into ``READING_SCHE
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import duckdb
@@ -20,7 +21,12 @@ from sensors_ingest.units import Scale
 LONGEST_SOURCE_ROW: Final = 4000
 ROWS_PER_BATCH: Final = 100_000
 # Observations are not older than weather stations, and further off is a misread date.
-BELIEVABLE: Final = "BETWEEN TIMESTAMPTZ '1850-01-01' AND TIMESTAMPTZ '2100-01-01'"
+FIRST_BELIEVABLE: Final = datetime(1850, 1, 1, tzinfo=UTC)
+LAST_BELIEVABLE: Final = datetime(2100, 1, 1, tzinfo=UTC)
+BELIEVABLE: Final = f"BETWEEN TIMESTAMPTZ '{FIRST_BELIEVABLE:%Y-%m-%d}' AND TIMESTAMPTZ '{LAST_BELIEVABLE:%Y-%m-%d}'"
+# A time of receipt decides which value is the latest, for ever: one from before the feeds or the future is no time.
+FIRST_RECEIPT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+RECEIPT_AHEAD: Final = timedelta(days=1)
 
 SAID: Final = {
     "landing_row": "BIGINT",  # from 1
@@ -103,7 +109,8 @@ def complete(
 ) -> Iterator[pa.RecordBatch]:
     """Candidate readings of the query ``said``. Codes that are not in ``qualities`` are ``unverified``."""
     query = _COMPLETE.format(said=said, quality=_quality(qualities), believable=BELIEVABLE, longest=LONGEST_SOURCE_ROW)
-    parameters = {"received_at": file.received_at, "fetched_at": file.fetched_at}
+    receipts = {"first_receipt": FIRST_RECEIPT, "last_receipt": file.fetched_at + RECEIPT_AHEAD}
+    parameters = {"received_at": file.received_at, **receipts}
     for batch in connection.execute(query, parameters).to_arrow_reader(ROWS_PER_BATCH):
         rows = batch.num_rows
         columns = dict(zip(batch.schema.names, batch.columns, strict=True)) | {
@@ -116,7 +123,6 @@ def complete(
         yield pa.RecordBatch.from_arrays(arrays, schema=READING_SCHEMA)
 
 
-# A time of receipt decides which value is the latest, for ever: one from the future is not believed.
 _COMPLETE: Final = """
     WITH said AS ({said}),
     scaled AS (
@@ -134,7 +140,7 @@ _COMPLETE: Final = """
                    WHEN quantity_said IS NULL THEN 'no quantity'
                    WHEN NOT coalesce(observed_at {believable}, false) THEN 'the time cannot be read'
                    WHEN number IS NULL AND coalesce(trim(value_said), '') = '' THEN 'no value'
-                   WHEN number IS NULL OR NOT isfinite(number)
+                   WHEN number IS NULL OR NOT isfinite(coalesce(scaled, number))
                        THEN 'value ' || left(value_said, 100) || ' is not a number'
                    WHEN quantity IS NULL AND NOT list_contains(getvariable('quantities_said'), quantity_said)
                        THEN 'quantity ' || left(quantity_said, 100) || ' is not one of this feed'
@@ -150,10 +156,8 @@ _COMPLETE: Final = """
     SELECT nullif(sensor_id, '') AS sensor_id, quantity, observed_at,
            CASE WHEN reject_reason IS NULL THEN scaled END AS value, unit, value_said AS source_value,
            source_unit, {quality} AS quality, quality_said AS source_quality,
-           CASE
-               WHEN received_at BETWEEN TIMESTAMPTZ '2000-01-01' AND $fetched_at + INTERVAL 1 DAY THEN received_at
-               ELSE $received_at
-           END AS received_at,
+           CASE WHEN received_at BETWEEN $first_receipt AND $last_receipt THEN received_at ELSE $received_at END
+               AS received_at,
            landing_row, reject_reason,
            CASE WHEN reject_reason IS NOT NULL THEN left(trim(source_row, E' \\t\\r\\n'), {longest}) END AS source_row
     FROM judged

@@ -48,8 +48,8 @@ class LandedFile:
 
     @property
     def received_at(self) -> datetime:
-        """When the source had these bytes: its own word where it gives one, else when we fetched them."""
-        return self.source_time or self.fetched_at
+        """When the source had these bytes: its own word where it gives one, but never later than we fetched them."""
+        return min(self.source_time or self.fetched_at, self.fetched_at)
 
 
 class Landing:

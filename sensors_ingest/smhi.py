@@ -18,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from sensors_ingest import http
+from sensors_ingest.candidates import FIRST_BELIEVABLE, FIRST_RECEIPT, LAST_BELIEVABLE, RECEIPT_AHEAD
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.lines import line_batches
 from sensors_ingest.readings import READING_SCHEMA
@@ -249,31 +250,34 @@ def _complete(
     """Units, qualities and rejects: the part that both formats share."""
     said = pl.col("source_value").str.strip_chars()
     number = said.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    scaled = (number * parameter.factor).round(6)
+    is_believable = pl.col("observed_at").is_between(FIRST_BELIEVABLE, LAST_BELIEVABLE)
+    is_receipt = pl.col("received_at").is_between(FIRST_RECEIPT, file.fetched_at + RECEIPT_AHEAD)
     missing = pl.lit(None, pl.String)
     found = pl.col("reject_reason") if "reject_reason" in rows.columns else missing
     reason = (
         pl.when(found.is_not_null())
         .then(found)
-        .when(pl.col("observed_at").is_null())
+        .when(~is_believable.fill_null(False))
         .then(pl.lit("the time cannot be read"))
         .when(said.fill_null("") == "")
         .then(pl.lit("no value"))
-        .when(number.is_null() | ~number.is_finite())
+        .when(number.is_null() | ~scaled.is_finite())
         .then(pl.lit("value ") + said + pl.lit(" is not a number"))
     )
     is_reject = pl.col("reject_reason").is_not_null()
     quality = pl.col("source_quality").replace_strict(QUALITIES, default="unverified", return_dtype=pl.String)
     complete = (
-        rows.with_columns(number.alias("number"), reason.alias("reject_reason"))
+        rows.with_columns(scaled.alias("scaled"), reason.alias("reject_reason"))
         .with_columns(
             pl.lit(feed).alias("feed"),
             pl.lit(station or None, pl.String).alias("sensor_id"),
             pl.lit(parameter.quantity or None, pl.String).alias("quantity"),
-            pl.when(~is_reject).then((pl.col("number") * parameter.factor).round(6)).alias("value"),
+            pl.when(~is_reject).then("scaled").alias("value"),
             pl.lit(parameter.unit or None, pl.String).alias("unit"),
             pl.lit(parameter.source_unit or None, pl.String).alias("source_unit"),
             quality.alias("quality"),
-            pl.col("received_at").fill_null(pl.lit(file.received_at)),
+            pl.when(is_receipt).then("received_at").otherwise(pl.lit(file.received_at)).alias("received_at"),
             pl.lit(precedence, pl.Int16).alias("precedence"),
             missing.alias("uplink_key"),
             pl.lit(file.landing_id).alias("landing_id"),

@@ -58,6 +58,9 @@ def test_what_the_sidecar_holds_survives(landing: Landing) -> None:
     )
     assert read.received_at == made
     assert land(landing, b"y").received_at == landing.files("uplinks")[0].fetched_at
+    ahead = datetime(2100, 1, 1, tzinfo=UTC)
+    told = landing.write("smhi", [b"z"], address="data.json", suffix="json", source_time=ahead)
+    assert (told.source_time, told.received_at) == (ahead, told.fetched_at)
 
 
 def test_crash_in_the_stream_leaves_nothing(landing: Landing) -> None:

@@ -110,6 +110,8 @@ def test_interval_is_dated_by_its_start(landing: Landing) -> None:
         ({"date": SEVENTH, "value": "NaN", "quality": "G"}, "value NaN is not a number"),
         ({"date": "x", "value": "1"}, "the time cannot be read"),
         ({"date": 9 * 10**18, "value": "1"}, "the time cannot be read"),
+        ({"date": SEVENTH * 1000, "value": "1"}, "the time cannot be read"),
+        ({"date": -SEVENTH * 30, "value": "1"}, "the time cannot be read"),
         ("hello", "the time cannot be read"),
     ],
 )
@@ -118,6 +120,21 @@ def test_bad_json_row_is_one_reject(landing: Landing, value: object, reason: str
     rows = decode_content(landing, document(value, good), LATEST.format(1))
     assert rows.select("landing_row", "value", "reject_reason").rows() == [(1, None, reason), (2, 1.5, None)]
     assert json.loads(rows["source_row"][0]) == value
+
+
+@pytest.mark.parametrize("updated", [4102444799000, SEVENTH * 1000, 0, None])
+def test_received_in_the_future_or_before_the_feed_is_received_when_it_was_fetched(
+    landing: Landing, updated: int | None
+) -> None:
+    content = document({"date": SEVENTH, "value": "1"}, updated=updated)
+    [row] = decode_content(landing, content, LATEST.format(1)).rows(named=True)
+    assert row["received_at"] == landing.files("smhi")[0].fetched_at
+
+
+def test_a_number_beyond_all_numbers_in_our_unit_is_a_reject(landing: Landing) -> None:
+    content = document({"date": SEVENTH, "value": "1e307"})
+    [row] = decode_content(landing, content, LATEST.format(8)).rows(named=True)
+    assert (row["value"], row["reject_reason"]) == (None, "value 1e307 is not a number")
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,13 @@ def test_broken_json_is_one_reject_with_its_number(landing: Landing, line: str, 
     assert rows["source_row"][1] == line.strip()[:4000]
 
 
+def test_a_number_beyond_all_numbers_in_our_unit_is_a_reject(landing: Landing) -> None:
+    columns = Columns("s", ("t",), "v", "q", "u")
+    content = b"s;t;v;q;u\nx;2026-01-05;1e307;d;m\nx;2026-01-05;1e307;d;cm"
+    rows = decode_one(csv(columns=columns, scales=(Scale("d", "snow_depth", "cm"),), decimal="."), landing, content)
+    assert rows["reject_reason"].to_list() == ["value 1e307 is not a number", None]
+
+
 def test_sentinel_of_one_quantity_is_a_number_of_another(landing: Landing) -> None:
     scales = (Scale("a", "air_temperature", "degC", (-9,)), Scale("b", "air_temperature", "degC"))
     columns = Columns("s", ("t",), "v", "q")
