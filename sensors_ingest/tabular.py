@@ -149,7 +149,7 @@ class Tabular:
         return f"""
             SELECT landing_row, line, {cells},
                    CASE
-                       WHEN cells IS NULL THEN 'a quotation mark is not closed in this line'
+                       WHEN cells IS NULL THEN 'a quotation mark is not closed, or before the end of its cell'
                        WHEN len(cells) <> {len(header)} THEN
                            len(cells) || ' cells where the header has {len(header)}'
                    END AS fault
@@ -256,21 +256,29 @@ def _cell(place: int, *, is_last: bool) -> str:
 
 
 def _split(delimiter: str) -> str:
-    """SQL: every line that is not blank, as a list of cells; null when a quotation mark is not closed."""
+    """SQL: every line that is not blank, as a list of cells; null when a quotation mark is not closed, or closes before
+    the end of its cell (then the cells, put together again, are not the line).
+    """
     mark, escaped = quoted(delimiter), re.escape(delimiter)
     pattern = quoted(f'{escaped}("(?:[^"]|"")*"|[^{escaped}]*)')
     return f"""
         SELECT landing_row, line,
                CASE
                    WHEN NOT contains(line, '"') THEN string_split(line, {mark})
-                   WHEN (length(line) - length(replace(line, '"', ''))) % 2 = 0 THEN list_transform(
-                       regexp_extract_all({mark} || rtrim(line, E'\\r\\n'), {pattern}, 1),
+                   WHEN array_to_string(quoted, {mark}) = rtrim(line, E'\\r\\n') THEN list_transform(
+                       quoted,
                        lambda cell: CASE
                            WHEN cell[1] = '"' THEN replace(substr(cell, 2, length(cell) - 2), '""', '"') ELSE cell
                        END
                    )
                END AS cells
-        FROM line WHERE {IS_NOT_BLANK}
+        FROM (
+            SELECT landing_row, line,
+                   CASE WHEN contains(line, '"') AND (length(line) - length(replace(line, '"', ''))) % 2 = 0
+                       THEN regexp_extract_all({mark} || rtrim(line, E'\\r\\n'), {pattern}, 1)
+                   END AS quoted
+            FROM line WHERE {IS_NOT_BLANK}
+        )
     """  # noqa: S608 -- built of a setting that is quoted
 
 

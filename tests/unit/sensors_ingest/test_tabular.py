@@ -28,6 +28,7 @@ JSON = (
     '"quality":"G","received_at":"2026-01-05T12:00:01.022Z"}'
 )
 CSV = "se-1;2026-01-05;12:00:00;temperature;1,5;degC;G;2026-01-05 12:00:01.022"
+UNCLOSED = "a quotation mark is not closed, or before the end of its cell"
 # The old road weather files: a column a quantity, local time, several numbers for "missing".
 ROADS = (
     Scale("Lufttemp", "air_temperature", "degC", (-99.9, -99.8, -100)),
@@ -102,7 +103,10 @@ def test_every_column_of_a_reading(landing: Landing, source: Tabular, content: b
         (("2026-01-05;", "0026-01-05;"), "the time cannot be read"),
         ((";G;", ";G;G;"), "9 cells where the header has 8"),
         ((";G;2026-01-05 12:00:01.022", ""), "6 cells where the header has 8"),
-        (("se-1", '"se-1'), "a quotation mark is not closed in this line"),
+        (("se-1", '"se-1'), UNCLOSED),
+        ((";1,5;", ';"1"5;'), UNCLOSED),
+        ((";1,5;", ';"1" ;'), UNCLOSED),
+        (("se-1", '"se"-1'), UNCLOSED),
     ],
 )
 def test_broken_line_is_one_reject_with_its_number(landing: Landing, change: tuple[str, str], reason: str) -> None:
