@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import ssl
 import threading
 
 from hogland_pipeline.listen_settings import MqttSettings, PushableSettings, missing_secret
@@ -50,6 +51,11 @@ def _pushed_feed(name: str, feed: PushableSettings) -> PushedFeed:
 
 
 def _broker(name: str, mqtt: MqttSettings, topics: tuple[str, ...]) -> MqttBroker:
+    try:
+        ssl.create_default_context(cafile=mqtt.ca_file)
+    except OSError as error:
+        place = f"feeds.{name}.listen.mqtt.ca_file"
+        raise SettingsError(f"{place}: {mqtt.ca_file} cannot be used ({error.strerror or error}).") from None
     return MqttBroker(
         mqtt.host,
         mqtt.port,

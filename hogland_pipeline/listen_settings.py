@@ -1,16 +1,18 @@
 """Settings of feeds that are pushed to us, and of the service that listens (``python -m hogland_pipeline listen``)."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from hogland_pipeline.origin_settings import OriginSettings, Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 # A secret that is guessed gives anybody a way to put readings into the warehouse.
 SHORTEST_SECRET = 16
+TOPIC_FILTER = re.compile(r"(?!\Z)(?:(?:[^+#/]*|\+)/)*(?:[^+#/]*|\+|#)")
 
 
 class MqttSettings(Section):
@@ -28,6 +30,16 @@ class MqttSettings(Section):
     password: SecretStr | None = Field(default=None, exclude=True)
     client_id: str | None = None
     topics: tuple[str, ...] = ()
+
+    @field_validator("topics")
+    @classmethod
+    def _are_filters(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        """The service would be connected, and hear nothing."""
+        for topic in topics:
+            if not TOPIC_FILTER.fullmatch(topic):
+                rule = "+ stands alone between slashes, # alone at the end"
+                raise ValueError(f"'{topic}' is no topic filter: {rule}")
+        return topics
 
 
 class WebhookSettings(Section):

@@ -31,6 +31,23 @@ def test_a_broker(tmp_path: Path) -> None:
     assert "a-password" not in repr(feed)
 
 
+@pytest.mark.parametrize("topic", ["#", "+", "/", "v3/+/devices/+/up", "application/a/#", "$share/hogland/a/+/b"])
+def test_topics_of_ones_own(tmp_path: Path, topic: str) -> None:
+    feed = f'kind = "chirpstack"\nlisten = {{ mqtt = {{ host = "b", topics = ["{topic}"] }} }}'
+    [made] = listener(load(tmp_path, feed)).feeds
+    assert made.broker
+    assert made.broker.topics == (topic,)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content, encoding="utf-8")
+    settings = load(tmp_path, 'kind = "chirpstack"\nlisten = { mqtt = { host = "b", ca_file = "ca.pem" } }')
+    with pytest.raises(SettingsError, match=r"^feeds\.pushed\.listen\.mqtt\.ca_file: .*ca\.pem cannot be used \("):
+        listener(settings)
+
+
 def test_a_webhook(tmp_path: Path) -> None:
     made = listener(load(tmp_path, WEBHOOK, SECRETS, "[listener]\nport = 9000\nsegment_seconds = 60"))
     assert (made.host, made.port, made.limits.age_seconds) == ("127.0.0.1", 9000, 60)
@@ -80,6 +97,13 @@ def test_the_service_needs_them(tmp_path: Path, feed: str, sentence: str) -> Non
             "listen.mqtt.hots is not a known setting: did you mean 'host'?",
         ),
         ('kind = "chirpstack"\nlisten = { mqtt = { host = "b", port = 0 } }', "listen.mqtt.port"),
+        *(
+            (
+                f'kind = "chirpstack"\nlisten = {{ mqtt = {{ host = "b", topics = ["a/+/up", "{topic}"] }} }}',
+                f"listen.mqtt.topics: '{topic}' is no topic filter: + stands alone between slashes, # alone at the end",
+            )
+            for topic in ("application/#/up", "a+/b", "a#", "a/+b", "##", "")
+        ),
         (
             'kind = "smhi_metobs"\nlisten = { mqtt = { host = "b" } }\nfolder = "."\nseries = []',
             "listen is not a known setting",
