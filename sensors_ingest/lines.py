@@ -2,6 +2,7 @@
 a line.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -53,11 +54,13 @@ class LineBatch:
 def line_batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator[LineBatch]:
     """Split a stream of bytes at line feeds; blank lines count, and the last line needs no line feed.
 
-    Bytes that are not UTF-8 become U+FFFD, so that one damaged line cannot cost its neighbours.
+    Bytes that are not UTF-8 become U+FFFD, so that one damaged line cannot cost its neighbours. A byte order mark is
+    left out: with it the first line of NDJSON would not be JSON.
     """
     first_row = 1
     for block in _blocks_of_whole_lines(chunks, batch_bytes):
-        text = _split(block)
+        is_marked = first_row == 1 and bytes(block[: len(BOM_UTF8)]) == BOM_UTF8
+        text = _split(block[len(BOM_UTF8) :] if is_marked else block)
         yield LineBatch(first_row, text)
         first_row += len(text)
 

@@ -23,6 +23,11 @@ def test_nothing() -> None:
     assert numbered([]) == numbered([b""]) == []
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    marked = "\ufeffa\n\ufeffb\n".encode()
+    assert numbered([marked]) == numbered([marked[:1], marked[1:]], 1) == [(1, "a\n"), (2, "\ufeffb\n")]
+
+
 def test_bytes_that_are_not_utf8_cost_only_themselves() -> None:
     assert numbered(["räv\n".encode() + b"\xff\xfe\nand on\n"]) == [
         (1, "räv\n"),

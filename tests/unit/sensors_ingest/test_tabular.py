@@ -140,6 +140,11 @@ def test_broken_json_is_one_reject_with_its_number(landing: Landing, line: str, 
     assert rows["source_row"][1] == line.strip()[:4000]
 
 
+def test_a_byte_order_mark_costs_no_line(landing: Landing) -> None:
+    rows = decode_one(ndjson(), landing, f"\ufeff{JSON}\r\n{JSON}".encode())
+    assert rows["reject_reason"].to_list() == [None, None]
+
+
 def test_a_number_beyond_all_numbers_in_our_unit_is_a_reject(landing: Landing) -> None:
     columns = Columns("s", ("t",), "v", "q", "u")
     content = b"s;t;v;q;u\nx;2026-01-05;1e307;d;m\nx;2026-01-05;1e307;d;cm"
