@@ -208,7 +208,7 @@ CHIRPSTACK: Final = Envelope(
                list_min(list_transform(said.rxInfo, lambda gateway: gateway.nsTime)) AS network_time,
                coalesce(said.time, said.publishedAt) AS server_time,
                coalesce(
-                   said.deduplicationId,
+                   nullif(said.deduplicationId, ''),
                    sensor_id || '/' || coalesce(list_min(clocks), network_time, server_time, '') || '/'
                        || coalesce(said.fCnt, 0)
                ) AS uplink_key,

@@ -116,6 +116,12 @@ def test_counters_of_two_sessions_are_two_uplinks(landing: Landing) -> None:
     assert rows["observed_at"].n_unique() == 2
 
 
+def test_an_empty_deduplication_id_is_none(landing: Landing) -> None:
+    later = v4(deduplicationId="", fCnt=44, rxInfo=[{"gwTime": "2026-01-05T11:03:01Z", "nsTime": NETWORK}])
+    rows = decode(landing, land(landing, v4(deduplicationId=""), later))
+    assert rows["uplink_key"].n_unique() == 2
+
+
 def test_several_gateways_hear_one_uplink(landing: Landing) -> None:
     gateways = [{"gwTime": "2026-01-05T11:00:04Z", "nsTime": NETWORK}, {"gwTime": HEARD, "nsTime": NETWORK}]
     gateways += [{"gwTime": "1970-01-01T00:00:01Z", "nsTime": NETWORK}]
