@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sensors_ingest.candidates import RECEIPT_AHEAD
 from sensors_ingest.decoders.codec_object import Path, ReadObjects, columns_at
 from sensors_ingest.decoders.fields import LONGEST_PAYLOAD, NO_TIME, TEXT, Field, Integers, Numbers, joined, named
 from sensors_ingest.decoders.profile import Profile
@@ -192,7 +193,7 @@ def _readings(
     value = np.concatenate([np.zeros(count), numbers.value])[order]
     source_value = pa.concat_arrays([pa.nulls(count, TEXT), numbers.source_value]).take(pa.array(order))
     reason = pa.concat_arrays([refusals.take(pa.array(refused)), numbers.reason]).take(pa.array(order))
-    of = uplinks.select(_UPLINK_COLUMNS).take(pa.array(uplink))
+    of = _received(file, uplinks.select(_UPLINK_COLUMNS).take(pa.array(uplink)))
     observed_at, kept_reason = _times(of, seconds)
     reject_reason = pc.coalesce(reason, kept_reason)
     is_rejected = pc.is_valid(reject_reason).to_numpy(zero_copy_only=False)
@@ -203,7 +204,7 @@ def _readings(
         "observed_at": observed_at,
         "value": pa.array(value, mask=is_rejected),
         "source_value": source_value,
-        "received_at": pc.fill_null(of["received_at"], pa.scalar(file.received_at, of["received_at"].type)),
+        "received_at": of["received_at"],
         "precedence": pa.array(np.zeros(len(of), np.int16)),
         "uplink_key": _keys(of, seconds),
         "landing_id": repeated(file.landing_id, len(of)),
@@ -283,6 +284,15 @@ def _words(
         "quality": named(["good", "unverified", "suspect", None], quality, WORD),
         "source_quality": named([None, "tilt", "network_time", *(each.doubt for each in fields)], source_quality, WORD),
     }
+
+
+def _received(file: LandedFile, of: pa.Table) -> pa.Table:
+    """``of`` with the time of receipt of its file where there is none, or one that is ahead of our own."""
+    place = of.schema.get_field_index("received_at")
+    told, kind = of.column(place), of.schema.field(place).type
+    is_believed = pc.less_equal(told, pa.scalar(file.fetched_at + RECEIPT_AHEAD, kind))
+    received = pc.if_else(pc.fill_null(is_believed, fill_value=False), told, pa.scalar(file.received_at, kind))
+    return of.set_column(place, "received_at", received)
 
 
 def _times(of: pa.Table, seconds: Integers) -> tuple[pa.Array, pa.Array]:

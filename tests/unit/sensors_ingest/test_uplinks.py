@@ -223,6 +223,11 @@ def test_year_one_is_no_time_of_receipt(landing: Landing) -> None:
     assert row["received_at"] == datetime(2026, 1, 5, 11, 0, 1, 634338, tzinfo=UTC)
 
 
+def test_received_in_the_future_is_received_when_it_was_fetched(landing: Landing) -> None:
+    row = only(landing, uplink() | {"received_at": "2099-01-01T00:00:00Z"})
+    assert row["received_at"] == landing.files("tts")[0].fetched_at
+
+
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "9999-12-31T23:59:59Z", "294247-01-10T04:00:54Z", 17, ""])
 def test_impossible_times_are_no_times(landing: Landing, moment: object) -> None:
     row = only(landing, uplink(received_at=moment, rx_metadata=[{"time": moment}]) | {"received_at": moment})
