@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
@@ -74,7 +75,11 @@ class PatientRetry(Retry):
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Seconds to wait, or None for the usual backoff."""
-        if (wait := super().get_retry_after(response)) is not None or response.status != 429:
+        try:
+            wait = super().get_retry_after(response)
+        except InvalidHeader:
+            wait = None
+        if wait is not None or response.status != 429:
             return wait
         said = (response.headers.get(name, "") for name in RATE_LIMIT_HEADERS)
         return next((_seconds_until(float(number)) for number in said if NUMBER.fullmatch(number)), None)

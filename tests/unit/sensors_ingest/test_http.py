@@ -76,9 +76,15 @@ def test_rate_limit_may_tell_the_moment_it_ends(waits: list[float]) -> None:
     assert 25 < waits[0] <= 30
 
 
-@pytest.mark.parametrize("nonsense", ["soon", "-5", "", "9" * 40])
-def test_nonsense_instead_of_a_wait_falls_back(waits: list[float], nonsense: str) -> None:
-    with serve(Scripted(Answer(429, headers={"X-Ratelimit-Reset": nonsense}), Answer(body=b"in"))) as url:
+@pytest.mark.parametrize(
+    ("header", "nonsense"),
+    [
+        *(("X-Ratelimit-Reset", nonsense) for nonsense in ("soon", "-5", "", "9" * 40)),
+        *(("Retry-After", nonsense) for nonsense in ("soon", "-5", "", "1.5 s", "Mon, 40 Jan 2026 00:00:00 GMT")),
+    ],
+)
+def test_nonsense_instead_of_a_wait_falls_back(waits: list[float], nonsense: str, header: str) -> None:
+    with serve(Scripted(Answer(429, headers={header: nonsense}), Answer(body=b"in"))) as url:
         assert fetch(url) == b"in"
     assert all(wait < 5 for wait in waits)
 
