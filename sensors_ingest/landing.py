@@ -18,11 +18,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 SNAPSHOT_FOLDER = "snapshot"
 SENT_FILE = "sent.json"
+
+
+class LandingDamaged(Exception):
+    """A file of landing is not what was written, as after a power cut; says which. Without it and its sidecar it can be
+    fetched again.
+    """
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(f"Landing is damaged: {path} {reason}.")
 
 
 @dataclass(frozen=True)
@@ -145,10 +155,17 @@ class Landing:
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
     def chunks(self, file: LandedFile, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """The bytes of ``file`` as the source sent them, in pieces."""
-        with pa.OSFile(str(file.path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
-            while chunk := stream.read(chunk_bytes):
-                yield chunk
+        """The bytes of ``file`` as the source sent them, in pieces. Raises ``LandingDamaged``."""
+        read, broken = 0, None
+        try:
+            with pa.OSFile(str(file.path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+                while chunk := stream.read(chunk_bytes):
+                    read += len(chunk)
+                    yield chunk
+        except OSError as error:
+            broken = error
+        if broken or read != file.size:
+            raise LandingDamaged(file.path, f"can be read up to {read} of {file.size} bytes") from broken
 
     def read(self, file: LandedFile) -> bytes:
         """The bytes of ``file`` as the source sent them, whole."""
@@ -192,7 +209,13 @@ def _day_folder(day: date | None) -> str:
 
 
 def _read_sidecar(sidecar: Path) -> LandedFile:
-    record = json.loads(sidecar.read_text(encoding="utf-8"))
+    try:
+        return _landed_file(sidecar, json.loads(sidecar.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
+        raise LandingDamaged(sidecar, "is no sidecar") from error
+
+
+def _landed_file(sidecar: Path, record: Mapping[str, Any]) -> LandedFile:
     return LandedFile(
         landing_id=record["landing_id"],
         source=record["source"],

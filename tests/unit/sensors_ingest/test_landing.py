@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.landing import LandedFile, Landing, LandingDamaged
 
 
 @pytest.fixture
@@ -134,3 +134,20 @@ def test_what_was_sent_last_is_found_without_opening_the_rest(landing: Landing) 
     landing.note_sent("uplinks", [], [new])
     old.path.with_name(f"{old.landing_id}.json").write_text("opening this would fail")
     assert [file.landing_id for file in landing.sent_snapshot("uplinks")] == [new.landing_id]
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_a_file_that_lost_its_end_is_told_and_not_read_as_a_short_one(landing: Landing, kept: int) -> None:
+    file = land(landing, bytes(range(256)) * 1000)
+    file.path.write_bytes(file.path.read_bytes()[:kept])
+    with pytest.raises(LandingDamaged, match=f"{file.landing_id}.ndjson.zst .*of 256000 bytes"):
+        landing.read(file)
+
+
+def test_a_sidecar_that_cannot_be_read_is_told(landing: Landing) -> None:
+    file = land(landing, b"x")
+    sidecar = file.path.with_name(f"{file.landing_id}.json")
+    for content in ("", "[]", "{}"):
+        sidecar.write_text(content, encoding="utf-8")
+        with pytest.raises(LandingDamaged, match=f"{file.landing_id}.json "):
+            landing.files("uplinks")
