@@ -91,6 +91,9 @@ class MqttSubscriber:
             except ssl.SSLCertVerificationError as error:
                 self._refuse(f"the certificate of {self._broker.address} is not trusted: {error.verify_message}")
                 return
+            except ValueError as error:
+                self._refuse(f"{self._broker.address} cannot be the address of a broker: {error}")
+                return
             except OSError as error:
                 log.warning("%s: %s cannot be reached: %s", self._feed, self._broker.address, error)
             self._stopping.wait(wait)
