@@ -20,7 +20,10 @@ from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.decoders.type_length_value import Item, TypeLengthValueDecoder
 from sensors_ingest.readings import CANONICAL_UNITS, PHYSICAL_LIMITS
 
-QUANTITIES: Final = tuple(quantity for quantity in CANONICAL_UNITS if quantity in PHYSICAL_LIMITS)
+# What a device can say. How well it was heard, its gateways say.
+QUANTITIES: Final = tuple(
+    quantity for quantity in CANONICAL_UNITS if quantity in PHYSICAL_LIMITS and not quantity.startswith("signal_")
+)
 # Canonical unit → unit a device may use → (multiplier, divisor, added).
 UNITS: Final[dict[str, dict[str, tuple[float, float, float]]]] = {
     "mm": {"mm": (1, 1, 0), "cm": (10, 1, 0), "m": (1000, 1, 0), "in": (25.4, 1, 0), "ft": (304.8, 1, 0)},
@@ -28,6 +31,8 @@ UNITS: Final[dict[str, dict[str, tuple[float, float, float]]]] = {
     "degC": {"degC": (1, 1, 0), "degF": (5, 9, -160 / 9), "K": (1, 1, -273.15)},
     "percent": {"percent": (1, 1, 0), "fraction": (100, 1, 0)},
     "V": {"V": (1, 1, 0), "mV": (1, 1000, 0)},
+    "ppm": {"ppm": (1, 1, 0)},
+    "dB(A)": {"dB(A)": (1, 1, 0)},
 }
 # Type → (bytes, signed, float).
 TYPES: Final = {
@@ -72,7 +77,7 @@ class _Number(_Strict):
         units = UNITS[CANONICAL_UNITS[self.quantity]]
         if self.unit not in units:
             raise ValueError(f"unit '{self.unit}' of {self.quantity} is none of {', '.join(units)}")
-        if self.scale == 0 or not math.isfinite(self.scale) or not math.isfinite(self.plus):
+        if self.scale == 0 or not all(map(math.isfinite, (self.scale, 1 / self.scale, self.plus))):
             raise ValueError("scale must be a number other than 0, and plus a number")
         return self
 
@@ -284,7 +289,7 @@ def load_declared(path: Path, taken: Collection[str] = ()) -> Profile:
         declared = _Declared.model_validate(document).root
     except OSError as error:
         raise ProfileError([f"{path.name}: cannot be read ({error.strerror})."]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProfileError([f"{path.name}: is not valid TOML: {error}."]) from None
     except ValidationError as error:
         raise ProfileError([f"{path.name}: {sentence}." for sentence in _sentences(error)]) from None

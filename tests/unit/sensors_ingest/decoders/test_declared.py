@@ -164,6 +164,15 @@ def test_objects(tmp_path: Path) -> None:
         (BYTES, "offset = 0", 'offset = "0"', "layout 1.field 1.offset: input should be a valid integer"),
         (BYTES, '"distance"', '"depth"', "layout 1.field 1: quantity 'depth' is none of distance"),
         (BYTES, '"ft"', '"yard"', "layout 1.field 1: unit 'yard' of distance is none of mm, cm, m, in, ft"),
+        (
+            BYTES,
+            '"ft"',
+            '"ft"\nscale = 1e-320',
+            "layout 1.field 1: scale must be a number other than 0, and plus a number",
+        ),
+        (BYTES, '"distance"', '"carbon_dioxide"', "layout 1.field 1: unit 'ft' of carbon_dioxide is none of ppm"),
+        (BYTES, '"distance"', '"signal_rssi"', "layout 1.field 1: quantity 'signal_rssi' is none of distance"),
+        (BYTES, "source", "deep = " + "[" * 10_000 + "\nsource", "is not valid TOML"),
         (BYTES, '"ft"', '"ft"\nscale = 0', "layout 1.field 1: scale must be a number other than 0, and plus a number"),
         (BYTES, '"ft"', '"ft"\nplus = inf', "layout 1.field 1: scale must be a number other than 0, and plus a number"),
         (
@@ -197,6 +206,13 @@ def test_every_mistake_has_a_sentence(tmp_path: Path, text: str, old: str, new: 
     assert sentence in mistake
     assert mistake.endswith(".")
     assert "\n" not in mistake
+
+
+@pytest.mark.parametrize(("quantity", "unit"), [("carbon_dioxide", "ppm"), ("sound_level", "dB(A)")])
+def test_a_quantity_that_comes_in_its_own_unit_only(tmp_path: Path, quantity: str, unit: str) -> None:
+    profile = load_declared(declare(tmp_path, TABLE.replace("air_temperature", quantity).replace("degF", unit)))
+    numbers = profile.decode_payloads(pa.array([bytes.fromhex("0101a4")]), np.array([1]))
+    assert (numbers.value.tolist(), numbers.fields[0].unit) == ([42.0], unit)
 
 
 def test_several_mistakes_have_a_sentence_each(tmp_path: Path) -> None:
