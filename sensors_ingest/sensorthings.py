@@ -6,11 +6,12 @@ landing file holds the description of each stream before its observations. Files
 An observation's time may be an interval (its start counts), its result a string, its ``resultTime`` null.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pyarrow as pa
 
@@ -22,6 +23,8 @@ from sensors_ingest.units import Scale
 
 OBSERVATIONS_PER_PAGE: Final = 1000
 MOST_PAGES: Final = 100_000
+NUMBER: Final = re.compile(r"-?[0-9]+")
+QUOTED: Final = re.compile(r"'.+'")
 QUALITIES: Final = {
     "good": "good",
     "ok": "good",
@@ -35,7 +38,9 @@ QUALITIES: Final = {
 
 @dataclass(frozen=True)
 class Datastream:
-    """One data stream: its id on the server, and which quantity of which sensor it is here."""
+    """One data stream: its id on the server, and which quantity of which sensor it is here. An ``id`` that is no number
+    may be configured with its quotation marks or without.
+    """
 
     id: str
     sensor_id: str
@@ -43,9 +48,21 @@ class Datastream:
     sentinels: tuple[float, ...] = ()
 
     @property
+    def told_id(self) -> str:
+        """The id as answers tell it."""
+        return self.id[1:-1].replace("''", "'") if QUOTED.fullmatch(self.id) else self.id
+
+    @property
+    def path(self) -> str:
+        """Where it is below the server's address."""
+        is_literal = NUMBER.fullmatch(self.id) or QUOTED.fullmatch(self.id)
+        literal = self.id if is_literal else "'" + self.id.replace("'", "''") + "'"
+        return "Datastreams(" + quote(literal, safe="'") + ")"
+
+    @property
     def scale(self) -> Scale:
         """Its unit is told by the server, never assumed."""
-        return Scale(self.id, self.quantity, None, self.sentinels)
+        return Scale(self.told_id, self.quantity, None, self.sentinels)
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,7 @@ class SensorThings:
     def _answers(self, session: http.HttpSession, url: str, first: date, last: date) -> Iterator[bytes]:
         start, end = local_day(first, self.timezone)[0], local_day(last, self.timezone)[1]
         for datastream in self.datastreams:
-            stream = f"{url}/Datastreams({datastream.id})"
+            stream = f"{url}/{datastream.path}"
             with http.get(session, self.name, stream, expected=(404,)) as answer:
                 if answer.status_code == 404:  # kept, and becomes a reject
                     yield from documents.as_record([http.error_body(session, answer)])
@@ -131,7 +148,7 @@ def _utc(moment_: datetime) -> str:
 
 
 def _grammar(datastreams: Sequence[Datastream]) -> documents.Grammar:
-    known = ", ".join(f"({quoted(each.id)}, {quoted(each.sensor_id)})" for each in datastreams)
+    known = ", ".join(f"({quoted(each.told_id)}, {quoted(each.sensor_id)})" for each in datastreams)
     return documents.Grammar(
         answer="observations",
         is_answer="json_type(body) = 'ARRAY' OR json_type(body, '$.value') = 'ARRAY'"

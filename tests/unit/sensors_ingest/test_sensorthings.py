@@ -13,7 +13,7 @@ from sensors_ingest.landing import Landing
 from sensors_ingest.sensorthings import Datastream, SensorThings
 from tests import feed_servers
 from tests.decoding import decode, decode_one
-from tests.servers import Answer, Scripted, serve
+from tests.servers import Answer, Request, Scripted, serve
 
 DAY = date(2026, 1, 5)
 ROOF = Datastream("12", "roof", "air_temperature", (9999,))
@@ -176,6 +176,36 @@ def test_every_observation_of_the_local_day_comes(landing: Landing, page_size: i
         [file] = source(url, is_data_array=is_data_array).fetch(landing, [DAY])
     assert file.day == DAY
     assert decode(DELIVERED, landing, [file])["value"].to_list() == [float(hour) for hour in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("configured", "in_address", "told"),
+    [
+        ("12", "12", 12),
+        ("-3", "-3", -3),
+        ("'12'", "'12'", "12"),
+        ("8d1c-ab", "'8d1c-ab'", "8d1c-ab"),
+        ("'8d1c-ab'", "'8d1c-ab'", "8d1c-ab"),
+        ("o'r/b", "'o''r%2Fb'", "o'r/b"),
+    ],
+)
+def test_an_id_that_is_no_number_stands_in_quotation_marks(
+    landing: Landing, configured: str, in_address: str, told: Any
+) -> None:
+    answers = {
+        f"/v1.1/Datastreams({in_address})": stream(**{"@iot.id": told}),
+        f"/v1.1/Datastreams({in_address})/Observations": {"value": [observation(1.5)]},
+    }
+
+    def server(request: Request) -> Answer:
+        said = answers.get(request.path)
+        return Answer(200, feed_servers.as_json(said)) if said else Answer(400, b"no such id")
+
+    with serve(server) as url:
+        origin = HttpOrigin(f"{url}/v1.1")
+        things = SensorThings("things", origin, (Datastream(configured, "roof", "air_temperature"),), lookback_days=0)
+        [file] = things.fetch(landing, [DAY])
+    assert decode(things, landing, [file]).select("sensor_id", "value").rows() == [("roof", 1.5)]
 
 
 def test_days_before_are_asked_for_again(landing: Landing) -> None:
