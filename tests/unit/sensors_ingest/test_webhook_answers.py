@@ -26,9 +26,9 @@ class SlowDisk:
         return self.stored
 
 
-async def call(disk: SlowDisk, header: tuple[str, str], body: bytes, answered: list[int]) -> None:
+async def call(disk: SlowDisk, header: tuple[str, str], body: bytes, answered: list[int], secret: str = SECRET) -> None:
     """One POST, as an ASGI server hands it over; the status goes to ``answered`` when it is sent."""
-    app = webhook_app({"chirp": Hook(cast("Segments", disk), SecretStr(SECRET))})
+    app = webhook_app({"chirp": Hook(cast("Segments", disk), SecretStr(secret))})
     scope = {"type": "http", "method": "POST", "path": "/chirp", "query_string": b"event=up", "scheme": "http"}
     headers = [(header[0].encode(), header[1].encode())]
 
@@ -69,6 +69,15 @@ def test_a_secret_that_is_not_the_whole_one_stores_nothing(header: str, secret: 
     sent = f"Bearer {secret}" if header == "authorization" else secret
     asyncio.run(call(disk, (header, sent), b"{}", answered))
     assert (answered, disk.messages) == ([401], [])
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-webhook-secret"])
+def test_a_secret_may_have_letters_beyond_ascii(header: str) -> None:
+    disk, answered, secret = SlowDisk(), list[int](), "hemligt-på-Höglandet"
+    disk.stored.set_result(None)
+    sent = f"Bearer {secret}" if header == "authorization" else secret
+    asyncio.run(call(disk, (header, sent), b"{}", answered, secret))
+    assert answered == [204]
 
 
 def test_deep_json_is_refused_and_not_stored() -> None:
