@@ -152,7 +152,10 @@ class Landing:
 
     def _sent(self, source: str) -> dict[str, list[str]]:
         path = self.root / source / SENT_FILE
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        except (ValueError, TypeError) as error:
+            raise LandingDamaged(path, "is no list of what was sent") from error
 
     def chunks(self, file: LandedFile, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """The bytes of ``file`` as the source sent them, in pieces. Raises ``LandingDamaged``."""

@@ -151,3 +151,11 @@ def test_a_sidecar_that_cannot_be_read_is_told(landing: Landing) -> None:
         sidecar.write_text(content, encoding="utf-8")
         with pytest.raises(LandingDamaged, match=f"{file.landing_id}.json "):
             landing.files("uplinks")
+
+
+def test_a_note_of_what_was_sent_that_cannot_be_read_is_told(landing: Landing) -> None:
+    file = land(landing, b"x")
+    for content in ("", "[1]"):
+        (landing.root / "uplinks" / "sent.json").write_text(content, encoding="utf-8")
+        with pytest.raises(LandingDamaged, match=r"sent.json "):
+            landing.is_still_sent(file)
