@@ -153,7 +153,8 @@ _COMPLETE: Final = """
                END AS reject_reason
         FROM scaled
     )
-    SELECT nullif(sensor_id, '') AS sensor_id, quantity, observed_at,
+    SELECT nullif(sensor_id, '') AS sensor_id, quantity,
+           CASE WHEN observed_at {believable} THEN observed_at END AS observed_at,
            CASE WHEN reject_reason IS NULL THEN scaled END AS value, unit, value_said AS source_value,
            source_unit, {quality} AS quality, quality_said AS source_quality,
            CASE WHEN received_at BETWEEN $first_receipt AND $last_receipt THEN received_at ELSE $received_at END

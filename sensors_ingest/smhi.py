@@ -271,6 +271,7 @@ def _complete(
         rows.with_columns(scaled.alias("scaled"), reason.alias("reject_reason"))
         .with_columns(
             pl.lit(feed).alias("feed"),
+            pl.when(is_believable).then("observed_at").alias("observed_at"),
             pl.lit(station or None, pl.String).alias("sensor_id"),
             pl.lit(parameter.quantity or None, pl.String).alias("quantity"),
             pl.when(~is_reject).then("scaled").alias("value"),

@@ -120,6 +120,8 @@ def test_bad_json_row_is_one_reject(landing: Landing, value: object, reason: str
     rows = decode_content(landing, document(value, good), LATEST.format(1))
     assert rows.select("landing_row", "value", "reject_reason").rows() == [(1, None, reason), (2, 1.5, None)]
     assert json.loads(rows["source_row"][0]) == value
+    if reason == "the time cannot be read":
+        assert rows["observed_at"][0] is None
 
 
 @pytest.mark.parametrize("updated", [4102444799000, SEVENTH * 1000, 0, None])
