@@ -10,6 +10,7 @@ through DuckDB, never a row through Python. A broken line is a reject with its l
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -111,8 +112,8 @@ class Tabular:
                         header, lines = _split_header(batch, self.delimiter)
                         if header is None:
                             continue
-                    if missing := self._missing(header):
-                        reject = _reject_of_file(f"the header lacks {', '.join(missing)}", lines.first_row - 1)
+                    if fault := self._header_fault(header):
+                        reject = _reject_of_file(fault, lines.first_row - 1)
                         yield from complete(connection, self.name, file, reject, {})
                         break
                     connection.register("line", lines.numbered())
@@ -122,8 +123,14 @@ class Tabular:
                         are_checked |= has_broken(rows["reject_reason"])
                         yield rows
 
-    def _missing(self, header: list[str] | None) -> list[str]:
-        return [name for name in self.columns.names(self.scales) if header is not None and name not in header]
+    def _header_fault(self, header: list[str] | None) -> str | None:
+        names = self.columns.names(self.scales) if header is not None else []
+        found = Counter(header)
+        if missing := [name for name in names if found[name] == 0]:
+            return f"the header lacks {', '.join(missing)}"
+        if repeated := [name for name in names if found[name] > 1]:
+            return f"the header names {', '.join(repeated)} twice"
+        return None
 
     def _said(self, header: list[str], *, are_checked: bool) -> str:
         cells = self._csv_cells(header) if self.form == "csv" else self._json_cells(are_checked=are_checked)
@@ -190,7 +197,7 @@ class Tabular:
         return f"""
             SELECT * FROM (
                 SELECT *, unnest([{each}], recursive := true), {unit} AS unit_said, {self._codes()} FROM timed
-            ) WHERE value_said IS NOT NULL
+            ) WHERE value_said IS NOT NULL AND fault IS NULL
             UNION ALL
             SELECT *, NULL, NULL, NULL, {self._codes()} FROM timed WHERE fault IS NOT NULL
         """  # noqa: S608 -- built of settings that are quoted

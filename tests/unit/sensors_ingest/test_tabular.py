@@ -224,6 +224,7 @@ def test_meters_that_keep_normal_time_have_no_ambiguous_hour(landing: Landing) -
 
 def test_a_column_a_quantity_with_the_old_sentinels(landing: Landing) -> None:
     lines = ["s;2020-01-05 12:00;-9;-9", "s;2020-01-05 13:00;-99,9;", "s;2020-01-05 14:00;-100;3", "s;2020"]
+    lines += ["s;2020-01-05 15:00;1;2;3"]
     content = table(*lines, header="Station;Tid;Lufttemp;Vind")
     rows = decode_one(csv(columns=WIDE, scales=ROADS, timezone="Europe/Stockholm"), landing, content)
     assert rows.select("landing_row", "quantity", "value", "reject_reason").rows() == [
@@ -233,6 +234,7 @@ def test_a_column_a_quantity_with_the_old_sentinels(landing: Landing) -> None:
         (4, "air_temperature", None, "sentinel -100 (no value)"),
         (4, "wind_speed", 3.0, None),
         (5, None, None, "2 cells where the header has 4"),
+        (6, None, None, "5 cells where the header has 4"),
     ]
 
 
@@ -252,6 +254,20 @@ def test_file_without_a_column_is_one_reject(landing: Landing, content: bytes) -
     assert row["reject_reason"].startswith("the header lacks ")
     assert "Värde" in row["reject_reason"]
     assert row["landing_row"] == 1
+
+
+def test_file_with_a_column_twice_is_one_reject(landing: Landing) -> None:
+    content = table("s;2020-01-05 12:00;1;2;3", header="Station;Tid;Lufttemp;Vind;Lufttemp")
+    [row] = decode_one(csv(columns=WIDE, scales=ROADS), landing, content).rows(named=True)
+    assert (row["landing_row"], row["reject_reason"]) == (1, "the header names Lufttemp twice")
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "294247-01-10 04:00:54", "2026-01-05 (BC)", "0001-01-01"])
+@pytest.mark.parametrize("timezone", ["UTC", "Europe/Stockholm"])
+def test_a_time_nobody_believes_is_not_kept_as_one(landing: Landing, moment: str, timezone: str) -> None:
+    source = csv(columns=WIDE, scales=ROADS[:1], timezone=timezone)
+    [row] = decode_one(source, landing, table(f"s;{moment};1", header="Station;Tid;Lufttemp")).rows(named=True)
+    assert (row["observed_at"], row["reject_reason"]) == (None, "the time cannot be read")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", table()])
