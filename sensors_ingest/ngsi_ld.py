@@ -82,17 +82,22 @@ class NgsiLd:
         return documents.decode(self.name, landing, files, GRAMMAR, SCALES)
 
     def _current(self, session: http.HttpSession, url: str) -> Iterator[bytes]:
-        read, address, asked = 0, url, self._page(0)
+        read, before, address, asked = 0, b"", url, self._page(0)
         for _ in range(MOST_PAGES):
             with http.get(session, self.name, address, params=asked) as answer:
                 content = b"".join(http.body(answer))
                 link, count = _next_link(answer), answer.headers.get("NGSILD-Results-Count", "")
             entities = documents.load_answer(self.name, url, content)
+            if asked and content == before:  # a broker that does not know ``offset`` sends its only page again
+                return
             yield from documents.as_record([content])
-            read += len(entities) if isinstance(entities, list) else 0
+            found = len(entities) if isinstance(entities, list) else 0
+            read, before = read + found, content
+            # Without a count only a page that is not full says that it is the last.
+            has_more = read < int(count) if count.isdigit() else found == ENTITIES_PER_PAGE
             if link is not None:
                 address, asked = documents.next_address(self.name, url, link), {}
-            elif entities and count.isdigit() and read < int(count):
+            elif found and has_more:
                 address, asked = url, self._page(read)
             else:
                 return

@@ -11,7 +11,7 @@ from sensors_ingest.landing import Landing
 from sensors_ingest.ngsi_ld import NgsiLd
 from tests import feed_servers
 from tests.decoding import decode, decode_one
-from tests.servers import Answer, Scripted, serve
+from tests.servers import Answer, Request, Scripted, serve
 
 DAY = date(2026, 1, 5)
 AT = "2026-01-05T12:00:00Z"
@@ -151,6 +151,22 @@ def test_every_entity_comes_by_link_or_by_count(landing: Landing, count: int, ha
     assert file.day is None
     assert server.requests[-1].headers["NGSILD-Tenant"] == "hogland"
     assert sorted(decode(DELIVERED, landing, [file])["sensor_id"]) == [f"urn:{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("knows_offset", [True, False])
+@pytest.mark.parametrize("count", [99, 100, 101, 250])
+def test_a_full_page_that_says_nothing_of_more_is_asked_on_from(
+    landing: Landing, count: int, knows_offset: bool
+) -> None:
+    entities = [entity(temperature=prop(number)) | {"id": f"urn:{number}"} for number in range(count)]
+
+    def server(request: Request) -> Answer:
+        offset = int(request.query["offset"]) if knows_offset else 0
+        return Answer(200, feed_servers.as_json(entities[offset : offset + int(request.query["limit"])]))
+
+    with serve(server) as url:
+        [file] = NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
+    assert len(decode(DELIVERED, landing, [file])) == (count if knows_offset else min(count, 100))
 
 
 def test_link_to_another_origin_is_refused(landing: Landing) -> None:
