@@ -129,6 +129,7 @@ event_counts as (
         year(local_date - interval '9 months')::integer as winter_year,
         count(*) as events
     from plough_events
+    where month(local_date) not between 5 and 9
     group by feed, sensor_id, winter_year
 ),
 
