@@ -9,7 +9,7 @@ road_classes as (
 ),
 
 daily as (
-    select * from {{ pending_rows(ref('int_sensor_reading__daily'), 'date', 'local_date', days_before=1) }}
+    select * from {{ pending_rows(ref('int_sensor_reading__daily'), 'date', 'local_date', days_before=2) }}
     where quantity = 'snow_depth'
 ),
 
@@ -30,21 +30,25 @@ triggers as (
             and sensors.road_class = road_classes.road_class
 ),
 
--- Only days on which the depth rose that much over the lowest of the day and the one before can hold an event.
+reached as (
+    select
+        *,
+        min(value_low) over (
+            partition by feed, sensor_id order by local_date range between interval 2 days preceding and current row
+        ) as lowest
+    from daily
+),
+
+-- Only days on which the depth rose that much over the lowest of the days that 24 hours reach can hold an event.
 rising_days as (
     select
-        daily.feed,
-        daily.sensor_id,
-        daily.local_date,
+        reached.feed,
+        reached.sensor_id,
+        reached.local_date,
         triggers.plough_trigger_low_cm
-    from daily
-    inner join triggers on daily.feed = triggers.feed and daily.sensor_id = triggers.sensor_id
-    left join daily as day_before
-        on
-            daily.feed = day_before.feed
-            and daily.sensor_id = day_before.sensor_id
-            and daily.local_date = day_before.local_date + 1
-    where daily.value_high - least(daily.value_low, day_before.value_low) >= triggers.plough_trigger_low_cm
+    from reached
+    inner join triggers on reached.feed = triggers.feed and reached.sensor_id = triggers.sensor_id
+    where reached.value_high - reached.lowest >= triggers.plough_trigger_low_cm
 ),
 
 pending_days as (
