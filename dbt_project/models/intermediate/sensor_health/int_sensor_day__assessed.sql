@@ -50,9 +50,10 @@ silent as (
         days.sensor_id,
         days.local_date,
         count(*) as gaps,
+        -- By microseconds: a gap that ends within the first second of a day has hours, if few.
         sum(
-            date_diff('second', greatest(gaps.gap_from, days.day_from), least(gaps.counted_to, days.day_to))
-        ) / 3600.0 as gap_hours
+            date_diff('microsecond', greatest(gaps.gap_from, days.day_from), least(gaps.counted_to, days.day_to))
+        ) / 3_600_000_000.0 as gap_hours
     from days
     inner join gaps
         on
