@@ -35,7 +35,7 @@ final as (
         sensors.municipality_code,
         sensors.main_quantity,
         lasting.local_date,
-        (lasting.day_minutes // sensors.expected_interval_minutes)::bigint as expected_readings
+        greatest(1, lasting.day_minutes // sensors.expected_interval_minutes)::bigint as expected_readings
     from sensors
     inner join lasting on sensors.first_date <= lasting.local_date
 )
