@@ -228,6 +228,24 @@ class TestMountings:
         days = self.changed_by(build, row, "A81758FFFE04A002,2025-10-01,3010,")
         assert days == {("tts_hogland", day) for day in ("2026-01-10", "2026-01-11")}
 
+    def test_a_laser_remounted_at_noon_has_both_mountings_on_that_day(self, build: Build) -> None:
+        day = {("tts_hogland", "2026-01-12")}
+        assert self.changed_by(build, "A002,2026-01-12,2700", "A002,2026-01-12 11:00,2700") == day
+        assert self.changed_by(build, "A002,2026-01-12 11:00,2700", "A002,2026-01-12 12:00,2700") == day
+        depths = (
+            "select min(observed_at)::varchar, value from intermediate.int_sensor_reading__calibrated"
+            " where sensor_id = 'A81758FFFE04A002' and quantity = 'snow_depth'"
+            " and observed_at >= '2026-01-12 00:00:00+00' and observed_at < '2026-01-12 12:00:00+00'"
+            " group by value order by all"
+        )
+        assert build.query(depths) == [("2026-01-12 00:00:00+00", 81.0), ("2026-01-12 11:00:00+00", 50.0)]
+        mountings = "select valid_from_date::varchar, valid_to_date::varchar from main.dim_sensor"
+        assert build.query(f"{mountings} where sensor_id = 'A81758FFFE04A002' order by all") == [
+            ("2025-10-01", "2026-01-12"),
+            ("2026-01-12", None),
+        ]
+        assert self.changed_by(build, "A002,2026-01-12 12:00,2700", "A002,2026-01-12,2700") == day
+
     def test_a_removed_row_gives_its_days_to_the_mounting_before(self, build: Build) -> None:
         days = self.changed_by(build, "A81758FFFE04A002,2026-01-12,2700,0,0,mm,remounted lower on a new pole\n", "")
         assert days == {("tts_hogland", day) for day in ("2026-01-12", "2026-01-13")}

@@ -16,6 +16,7 @@ loaded_days as (
     select
         feed,
         local_date,
+        {{ local_midnight('local_date') }} as begins_at,
         max(load_id) as load_id
     from touched_days
     group by feed, local_date
@@ -27,9 +28,15 @@ mounted_days as (
         loaded_days.local_date,
         string_agg(
             concat_ws(
-                '|', mountings.sensor_id, mountings.mount_height_mm, mountings.angle_deg, mountings.zero_offset_mm
+                '|',
+                mountings.sensor_id,
+                mountings.mount_height_mm,
+                mountings.angle_deg,
+                mountings.zero_offset_mm,
+                -- Only on its first day does a mounting's time change anything.
+                if(mountings.mounted_at > loaded_days.begins_at, mountings.mounted_at, null)
             ),
-            ';' order by mountings.sensor_id
+            ';' order by mountings.sensor_id, mountings.mounted_at
         ) as calibration
     from loaded_days
     inner join sensors on loaded_days.feed = sensors.feed
@@ -37,7 +44,7 @@ mounted_days as (
         on
             sensors.sensor_id = mountings.sensor_id
             and loaded_days.local_date >= mountings.valid_from_date
-            and (mountings.valid_to_date is null or loaded_days.local_date < mountings.valid_to_date)
+            and loaded_days.begins_at < mountings.dismounted_at
     group by loaded_days.feed, loaded_days.local_date
 ),
 

@@ -14,11 +14,11 @@ final as (
     select
         sensor_id,
         mounting_number::integer as mounting_number,
-        valid_from as valid_from_date,
-        valid_to as valid_to_date,
-        {{ local_midnight('valid_from') }} as mounted_at,
+        valid_from::date as valid_from_date,
+        valid_to::date as valid_to_date,
+        {{ local_moment('valid_from') }} as mounted_at,
         -- The current mounting has no end; a far one keeps the join below a plain range.
-        coalesce({{ local_midnight('valid_to') }}, timestamptz '9999-01-01 00:00:00+00') as dismounted_at,
+        coalesce({{ local_moment('valid_to') }}, timestamptz '9999-01-01 00:00:00+00') as dismounted_at,
         mount_height_mm,
         angle_deg,
         zero_offset_mm,
