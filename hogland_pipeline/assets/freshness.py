@@ -20,16 +20,21 @@ OLDEST_DATA = timedelta(hours=24)
 WARN_WINDOW, FAIL_WINDOW = timedelta(hours=25), timedelta(hours=30)
 
 
+def _is_feed(bound: BoundSource) -> bool:
+    """Whether sensors send every day, fetched or pushed to us; files that people deliver come when they come."""
+    return bound.is_daily or bound.is_pushed
+
+
 def freshness_policy(bound: BoundSource) -> dg.FreshnessPolicy | None:
-    """A feed is loaded every night; files that people deliver come when they come."""
-    if not bound.is_daily:
+    """A feed is loaded every night."""
+    if not _is_feed(bound):
         return None
     return dg.FreshnessPolicy.time_window(fail_window=FAIL_WINDOW, warn_window=WARN_WINDOW)
 
 
 def fresh_data_spec(bound: BoundSource, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """The check of the data, for feeds."""
-    if not bound.is_daily:
+    if not _is_feed(bound):
         return []
     return [
         dg.AssetCheckSpec(
@@ -45,7 +50,7 @@ def fresh_data_result(
     settings: Settings, warehouse: Warehouse, bound: BoundSource, asset: dg.AssetKey
 ) -> list[dg.AssetCheckResult]:
     """The age of the newest observation at the end of the last complete day; no observation at all is not fresh."""
-    if not bound.is_daily:
+    if not _is_feed(bound):
         return []
     with warehouse.read() as connection:
         # Observations after it (as_of lies in the past) say nothing of that day.

@@ -65,6 +65,22 @@ def test_every_feed_has_a_policy_and_the_check_and_delivered_files_have_neither(
         assert (FRESH_DATA_CHECK in checks) == each.is_daily
 
 
+def test_a_pushed_feed_that_falls_silent_fails_like_one_that_is_fetched(tmp_path: Path) -> None:
+    config = tmp_path / "hogland.toml"
+    config.write_text(
+        'data_dir = "data"\ntimezone = "Europe/Stockholm"\nfirst_day = 2026-01-01\nas_of = 2026-02-01\n'
+        '[feeds.tts_hogland]\nkind = "chirpstack"\nlisten = { webhook = { secret_env = "HOGLAND_WEBHOOK_SECRET" } }\n',
+        encoding="utf-8",
+    )
+    settings = load_settings(config, {})
+    _, raw = landed_source_assets(settings, bound(settings, "tts_hogland"), None)
+
+    assert next(iter(raw.specs)).freshness_policy is not None
+    assert FRESH_DATA_CHECK in {check.name for check in raw.check_specs}
+    assert not checked(settings, "2026-01-30 22:59:59+00").passed
+    assert checked(settings, "2026-01-31 22:59:00+00").passed
+
+
 def test_a_feed_fails_its_policy_when_a_night_is_left_out(settings: Settings) -> None:
     policy = freshness_policy(bound(settings, "tts_hogland"))
 
