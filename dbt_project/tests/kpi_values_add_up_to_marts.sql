@@ -24,6 +24,7 @@ expected as (
         sum(availability_pct)::decimal(38, 4) as total,
         sum(readings)::bigint as n
     from daily_snow
+    having count(*) > 0
     union all
     select
         'zero_crossings' as kpi_id,

@@ -162,6 +162,16 @@ def test_a_build_spills_to_the_disk_beside_it_and_does_not_take_all_memory(built
     assert (row["memory"], row["spilled"]) == ("1.8 GiB", f"{built.marts}.tmp")
 
 
+def test_before_the_first_sensor_and_reading_the_marts_are_empty_and_sound(tmp_path: Path) -> None:
+    build = make_build(tmp_path)
+    build.change_warehouse("delete from raw.sensor_reading; delete from ops.touched_day")
+    for name in ("sensors.csv", "sensor_mountings.csv"):
+        seed = build.seeds / name
+        seed.write_text(seed.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8")
+    assert not build.dbt("build", "--exclude-resource-type", "unit_test")
+    assert build.query("from main.kpi_operations__daily_snow") == build.query("from main.dim_sensor") == []
+
+
 MARK = "update intermediate.int_sensor_reading__{0} set loaded_at = '2000-01-01 00:00:00+00'"
 REBUILT = (
     "select local_date::varchar from intermediate.int_sensor_reading__{0} group by local_date"
