@@ -9,8 +9,10 @@ taken out and merged anew, as what they were when they came.
 
 Rows further apart than ``TOLD_WITHIN`` are different events: a counter without a session begins again when its device
 is restarted. All tellings of an event within that time of each other are one row whatever their order and the loads
-they come in. Where only one between two others joins them, which no believed clocks give, it depends on which two come
-first: the time that a row was told with is not kept once an earlier one holds.
+they come in. Where only one between two others joins them (12:00, 12:04 and 12:08), it depends on which come first, as
+under any rule that keeps of two joined tellings the earlier time alone: 12:00 and 12:04 leave 12:00, to which 12:08 is
+another event, but 12:04 and 12:08 leave 12:04, which goes to 12:00. To tell, the latest time would have to be kept too
+and asked for with every batch; a gateway whose clock is minutes wrong is the only one that needs it.
 """
 
 from collections.abc import Sequence
@@ -20,8 +22,8 @@ import duckdb
 
 from hogland_pipeline.warehouse import LINEAGE_COLUMNS, RawTable
 
-# The most that gateway clocks which are believed differ by. Devices whose counter always begins again at 0 exist: with
-# a longer time their successive measurements would be taken for one.
+# Gateway clocks that are set differ by less. Devices whose counter always begins again at 0 exist: with a longer time
+# their successive measurements would be taken for one.
 TOLD_WITHIN: Final = "INTERVAL 5 MINUTE"
 
 
