@@ -92,6 +92,18 @@ def test_every_published_indicator_has_values_and_missing_is_not_zero(built: Bui
     assert net == [("missing", None, 8), ("observed", 1350.0, 1)]
 
 
+def test_readings_by_a_feed_that_their_sensor_is_not_listed_with_are_told(built: Build) -> None:
+    rename = "update intermediate.int_sensor_reading__daily set feed = '{1}' where feed = '{0}' and sensor_id = '{2}'"
+    assert not built.dbt("test", "-s", "sensor_is_listed")
+    assert [result.status for result in built.results] == ["pass"]
+    built.change_marts(rename.format("tts_hogland", "before", "A81758FFFE04A006"))
+    try:
+        assert not built.dbt("test", "-s", "sensor_is_listed")
+        assert [result.status for result in built.results] == ["warn"]
+    finally:
+        built.change_marts(rename.format("before", "tts_hogland", "A81758FFFE04A006"))
+
+
 @pytest.mark.parametrize("table", ["int_sensor_reading__hourly", "int_sensor_reading__daily"])
 def test_a_lost_day_fails_its_sum_test(built: Build, table: str) -> None:
     name = table.removeprefix("int_sensor_reading__") + "_readings_add_up_to_raw"

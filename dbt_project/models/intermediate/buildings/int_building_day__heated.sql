@@ -2,8 +2,15 @@ with buildings as (
     select * from {{ ref('buildings') }}
 ),
 
+sensors as (
+    select * from {{ ref('sensors') }}
+),
+
+-- A building names its sensors without their feed, and another feed may hold readings of the same name.
 daily as (
-    select * from {{ ref('int_sensor_reading__daily') }}
+    select daily.*
+    from {{ ref('int_sensor_reading__daily') }} as daily
+    inner join sensors on daily.feed = sensors.feed and daily.sensor_id = sensors.sensor_id
 ),
 
 final as (

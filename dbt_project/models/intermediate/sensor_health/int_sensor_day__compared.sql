@@ -2,9 +2,15 @@ with days as (
     select * from {{ ref('int_sensor_day__recent') }}
 ),
 
+sensors as (
+    select * from {{ ref('sensors') }}
+),
+
 daily as (
-    select * from {{ ref('int_sensor_reading__daily') }}
-    where local_date >= (select min(days.local_date) from days)
+    select daily.*
+    from {{ ref('int_sensor_reading__daily') }} as daily
+    inner join sensors on daily.feed = sensors.feed and daily.sensor_id = sensors.sensor_id
+    where daily.local_date >= (select min(days.local_date) from days)
 ),
 
 neighbours as (
