@@ -19,6 +19,7 @@ daily_snow as (
 
 main_quantities as (
     select distinct
+        feed,
         sensor_id,
         main_quantity
     from {{ ref('dim_sensor') }}
@@ -39,7 +40,10 @@ expected as (
         {%- if not loop.last %},{% endif %}
         {% endfor %}
     from readings
-    inner join main_quantities on readings.sensor_id = main_quantities.sensor_id
+    inner join main_quantities
+        on
+            readings.feed = main_quantities.feed
+            and readings.sensor_id = main_quantities.sensor_id
     where readings.observed_at < (select mart_end.ended_at from mart_end)
     group by readings.sensor_id
 ),

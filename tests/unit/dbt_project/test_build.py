@@ -245,6 +245,21 @@ class TestSecondBuild:
             " where sensor_id = 'A81758FFFE04A002' and local_date in ('2026-01-12', '2026-01-13')"
         ) == [(45.0,)]
 
+    def test_a_sensor_that_comes_by_another_feed_leaves_that_of_before(self, tmp_path: Path) -> None:
+        build = make_build(tmp_path)
+        assert not build.dbt("seed") | build.dbt("run")
+        build.change_warehouse(
+            "insert into raw.sensor_reading select * replace ('chirpstack' as feed, 7 as load_id)"
+            " from raw.sensor_reading where sensor_id = 'A81758FFFE04A002' and observed_at >= '2026-01-11 23:00:00+00';"
+            "insert into ops.touched_day values (7, 'chirpstack', '2026-01-12'), (7, 'chirpstack', '2026-01-13')"
+        )
+        sensors = build.seeds / "sensors.csv"
+        listed = sensors.read_text(encoding="utf-8")
+        sensors.write_text(listed.replace("A002,tts_hogland", "A002,chirpstack"), encoding="utf-8")
+        assert not build.dbt("build", "--exclude-resource-type", "unit_test")
+        days = "select feed, count(*) from main.kpi_operations__daily_snow where sensor_id = 'A81758FFFE04A002'"
+        assert build.query(f"{days} group by feed") == [("chirpstack", 3)]
+
     def test_a_day_that_ends_without_rows_leaves_none_behind(self, build: Build) -> None:
         build.change_warehouse(
             "delete from raw.sensor_reading"
