@@ -35,6 +35,11 @@ building_winters as (
     select * from {{ ref('kpi_operations__building_peak_power') }}
 ),
 
+-- A period that is not over is complete up to this day. Roads and meters may have been read after it, the same night.
+so_far as (
+    select max(local_date) as last_date from daily_snow
+),
+
 sensor_days as (
     select
         daily_snow.*,
@@ -42,9 +47,10 @@ sensor_days as (
         -- A winter is 1 October to 30 April and is named by its two years.
         year(daily_snow.local_date - interval '9 months')::integer as winter_year,
         date_trunc('month', daily_snow.local_date)::date as month_date,
-        max(daily_snow.local_date) over () as last_date
+        so_far.last_date
     from daily_snow
     inner join sensors on daily_snow.sensor_id = sensors.sensor_id
+    cross join so_far
 ),
 
 availability as (
@@ -169,22 +175,42 @@ plough_trigger_events as (
         winters.winter_end
 ),
 
+frost_months as (
+    select
+        feed,
+        sensor_id,
+        date_trunc('month', local_date)::date as month_date,
+        sum(observed_hours) as observed_hours,
+        sum(frost_risk_hours) as frost_risk_hours,
+        max(loaded_at) as loaded_at
+    from frost_days
+    group by feed, sensor_id, month_date
+),
+
 frost_risk_hours as (
     select
         'frost_risk_hours' as kpi_id,
         'station' as area_type,
-        sensor_id as area_id,
-        strftime(date_trunc('month', local_date), '%Y-%m') as period,
-        date_trunc('month', local_date)::date as period_start,
-        last_day(local_date) as period_end,
-        if(sum(observed_hours) = 0, null, sum(frost_risk_hours)) as value,
-        sum(observed_hours) as n,
-        least(1.0, sum(observed_hours) / (24 * day(last_day(local_date)))) as completeness,
-        if(sum(observed_hours) = 0, 'missing', 'observed') as value_status,
-        feed as source_vintage,
-        max(loaded_at) as loaded_at
-    from frost_days
-    group by sensor_id, feed, date_trunc('month', local_date), last_day(local_date)
+        frost_months.sensor_id as area_id,
+        strftime(frost_months.month_date, '%Y-%m') as period,
+        frost_months.month_date as period_start,
+        last_day(frost_months.month_date) as period_end,
+        if(frost_months.observed_hours = 0, null, frost_months.frost_risk_hours) as value,
+        frost_months.observed_hours as n,
+        frost_months.observed_hours / greatest(
+            1,
+            frost_months.observed_hours,
+            date_diff(
+                'hour',
+                {{ local_midnight('frost_months.month_date') }},
+                {{ local_midnight('least(last_day(frost_months.month_date), so_far.last_date) + 1') }}
+            )
+        ) as completeness,
+        if(frost_months.observed_hours = 0, 'missing', 'observed') as value_status,
+        frost_months.feed as source_vintage,
+        frost_months.loaded_at
+    from frost_months
+    cross join so_far
 ),
 
 heat_use_normalised as (
@@ -208,20 +234,24 @@ peak_power_reduction as (
     select
         'peak_power_reduction' as kpi_id,
         'building' as area_type,
-        building_id as area_id,
-        winter as period,
-        winter_start_date as period_start,
-        winter_end_date as period_end,
-        peak_power_reduction_pct as value,
-        peak_power_kw as numerator,
-        reference_peak_power_kw as denominator,
-        observed_days as n,
-        least(1.0, observed_days / (winter_end_date - winter_start_date + 1)) as completeness,
+        building_winters.building_id as area_id,
+        building_winters.winter as period,
+        building_winters.winter_start_date as period_start,
+        building_winters.winter_end_date as period_end,
+        building_winters.peak_power_reduction_pct as value,
+        building_winters.peak_power_kw as numerator,
+        building_winters.reference_peak_power_kw as denominator,
+        building_winters.observed_days as n,
+        building_winters.observed_days / greatest(
+            building_winters.observed_days,
+            least(building_winters.winter_end_date, so_far.last_date) - building_winters.winter_start_date + 1
+        ) as completeness,
         'observed' as value_status,
         'meters' as source_vintage,
-        loaded_at
+        building_winters.loaded_at
     from building_winters
-    where peak_power_reduction_pct is not null
+    cross join so_far
+    where building_winters.peak_power_reduction_pct is not null
 ),
 
 passed_through as (
@@ -234,8 +264,8 @@ passed_through as (
     'zero_crossings': ['kpi_operations__daily_snow', 'dim_sensor'],
     'snow_cover_days': ['kpi_operations__daily_snow', 'dim_sensor'],
     'plough_trigger_events': ['kpi_operations__daily_snow', 'kpi_operations__plough_event', 'dim_sensor'],
-    'frost_risk_hours': ['kpi_operations__daily_frost_risk'],
+    'frost_risk_hours': ['kpi_operations__daily_frost_risk', 'kpi_operations__daily_snow'],
     'heat_use_normalised': ['kpi_operations__building_heat'],
-    'peak_power_reduction': ['kpi_operations__building_peak_power'],
+    'peak_power_reduction': ['kpi_operations__building_peak_power', 'kpi_operations__daily_snow'],
     'passed_through': ['int_indicator__passed_through'],
 }) }}
