@@ -252,7 +252,7 @@ def _object_numbers(uplinks: pa.Table, profiles: Sequence[Profile]) -> Iterator[
     for place, profile in enumerate(profiles):
         mine = with_object[profile_of == place]
         if len(mine):
-            objects = ReadObjects.of(uplinks.take(pa.array(mine)), _paths(profiles))
+            objects = ReadObjects.of(uplinks, mine, _paths(profiles))
             yield mine, profile.decode_objects(objects)
 
 

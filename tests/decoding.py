@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -51,7 +52,8 @@ def objects_read(paths: Sequence[ObjectPath], *texts: str | None) -> ReadObjects
     with duckdb.connect() as connection:
         connection.register("uplink", pa.table({"object": pa.array(texts, pa.string())}))
         columns = ", ".join(columns_at(paths))
-        return ReadObjects.of(connection.sql(f"SELECT {columns} FROM uplink").to_arrow_table(), paths)
+        read = connection.sql(f"SELECT {columns} FROM uplink").to_arrow_table()
+        return ReadObjects.of(read, np.arange(len(read)), paths)
 
 
 def decode(source: Any, landing: Landing, files: list[LandedFile]) -> pl.DataFrame:

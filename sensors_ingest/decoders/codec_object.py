@@ -75,13 +75,14 @@ class ReadObjects:
     is_absent: Mapping[Path, NDArray[np.bool_]]
 
     @classmethod
-    def of(cls, table: pa.Table, paths: Sequence[Path]) -> "ReadObjects":
-        """From a table with ``columns_at(paths)``."""
-        text = {path: table[f"text_{n}"].combine_chunks() for n, path in enumerate(paths, 1)}
+    def of(cls, table: pa.Table, rows: Integers, paths: Sequence[Path]) -> "ReadObjects":
+        """From these ``rows`` of a table with ``columns_at(paths)``."""
+        taken = pa.array(rows)
+        text = {path: table[f"text_{n}"].take(taken).combine_chunks() for n, path in enumerate(paths, 1)}
         return cls(
-            len(table),
+            len(rows),
             text,
-            {path: table[f"number_{n}"].to_numpy() for n, path in enumerate(paths, 1)},
+            {path: table[f"number_{n}"].take(taken).to_numpy() for n, path in enumerate(paths, 1)},
             {path: pc.is_null(each).to_numpy(zero_copy_only=False) for path, each in text.items()},
         )
 
