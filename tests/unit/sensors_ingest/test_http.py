@@ -1,6 +1,8 @@
 """Fetching: what is retried, what is refused, and that no secret is ever shown."""
 
+import gzip
 import time
+import zlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -181,6 +183,50 @@ def test_damaged_compression_is_an_error() -> None:
     damaged = Answer(body=b"not gzip at all", headers={"Content-Encoding": "gzip"})
     with serve(Scripted(damaged)) as url, pytest.raises(SourceUnreachable, match="damaged"):
         fetch(url)
+
+
+GZIPPED = gzip.compress(b"x" * 5_000_000, mtime=0) + gzip.compress(b"y" * 10, mtime=0)
+
+
+def gzipped(content: bytes, status: int = 200) -> Answer:
+    """An answer that is framed properly, whatever it holds."""
+    return Answer(status, content, {"Content-Encoding": "gzip"})
+
+
+@pytest.mark.parametrize("kept", [1, 9, 2000, -1, -8, -9, -29, -30])
+def test_gzip_that_was_cut_short_is_an_error_also_when_it_is_framed_properly(kept: int) -> None:
+    with serve(Scripted(gzipped(GZIPPED[:kept]))) as url, pytest.raises(SourceUnreachable, match="broke off"):
+        fetch(url)
+
+
+def test_gzip_is_read_whole_in_small_pieces() -> None:
+    padded = Answer(body=GZIPPED + bytes(1000), headers={"Content-Encoding": "X-GZIP"})
+    with serve(Scripted(padded)) as url, open_session() as session, get(session, "uplinks", url) as answer:
+        pieces = list(body(answer))
+    assert b"".join(pieces) == b"x" * 5_000_000 + b"y" * 10
+    assert max(map(len, pieces)) <= 1 << 20
+
+
+def test_what_follows_gzip_and_is_none_is_damage() -> None:
+    with serve(Scripted(gzipped(GZIPPED + b"what is this"))) as url, pytest.raises(SourceUnreachable, match="damaged"):
+        fetch(url)
+
+
+@pytest.mark.parametrize("status", [200, 204, 304])
+def test_no_body_is_none_whatever_its_compression(status: int) -> None:
+    with (
+        serve(Scripted(gzipped(b"", status))) as url,
+        open_session() as session,
+        get(session, "uplinks", url, expected=(204, 304)) as answer,
+    ):
+        assert b"".join(body(answer)) == b""
+
+
+def test_deflate_is_read_though_not_asked_for() -> None:
+    script = Scripted(Answer(body=zlib.compress(b"hello"), headers={"Content-Encoding": "deflate"}))
+    with serve(script) as url:
+        assert fetch(url) == b"hello"
+    assert script.requests[0].headers["Accept-Encoding"] == "gzip"
 
 
 def test_nobody_listening() -> None:
