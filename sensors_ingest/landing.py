@@ -7,7 +7,8 @@ Layout, one folder a source and a delivery day (``snapshot`` for sources that al
 
     <root>/<source>/sent.json                                  which of them the source sent when asked last
 
-The sidecar is written last: a file without one is the leftover of a crash and is written again.
+The sidecar is written last: a file without one is the leftover of a crash and is written again. Each is on disk before
+it gets its name, and its name before ``write`` returns: a power cut leaves no sidecar of a file that is empty.
 """
 
 import hashlib
@@ -85,14 +86,16 @@ class Landing:
         raised by ``chunks`` leaves nothing behind.
         """
         folder = self.root / source / _day_folder(day)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         incoming = folder / f".incoming-{uuid.uuid4().hex}"
         try:
             landing_id, size = _write_compressed(incoming, chunks)
             sidecar = folder / f"{landing_id}.json"
             if sidecar.exists():
+                sync(folder)  # who wrote it may have been killed before
                 return _read_sidecar(sidecar)
             path = folder / f"{landing_id}.{suffix}.zst"
+            sync(incoming)
             incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)
@@ -201,10 +204,29 @@ def _write_sidecar(sidecar: Path, landed: LandedFile) -> None:
 
 
 def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     incoming = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     incoming.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    sync(incoming)
     incoming.replace(path)
+    sync(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make ``path`` and what is missing above it; their names are on disk."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _day_folder(day: date | None) -> str:

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from filelock import FileLock, Timeout
 
 from sensors_ingest.envelopes import PUSHED_LINE
-from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.landing import LandedFile, Landing, make_folder, sync
 
 OPEN_FOLDER: Final = "open"
 # As many messages may wait for the disk; whoever brings more waits too.
@@ -104,7 +104,7 @@ class Segments:
 
     def start(self) -> list[LandedFile]:
         """Seal what a crash left open and begin; returns what was sealed. Raises ``AlreadyListening``."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         try:
             self._lock.acquire()
         except Timeout:
@@ -202,10 +202,7 @@ class Segments:
 
     def _land(self, path: Path, day: date) -> LandedFile:
         landed = self._landing.write(self._feed, _chunks(path), address=self._address, suffix="ndjson", day=day)
-        # On disk before the segment goes: the messages were acknowledged and nobody has them any more.
-        for written in (landed.path, landed.path.with_name(f"{landed.landing_id}.json"), landed.path.parent):
-            _sync(written)
-        path.unlink()
+        path.unlink()  # only now: the messages were acknowledged and nobody has them any more
         return landed
 
 
@@ -219,7 +216,7 @@ class _Segment:
         self._limits = limits
         self._deadline = time.monotonic() + limits.age_seconds
         self._file: IO[bytes] = self.path.open("wb")
-        _sync(folder)
+        sync(folder)
 
     def write(self, line: bytes) -> None:
         self._file.write(line)
@@ -256,11 +253,3 @@ def _end_of_lines(file: IO[bytes]) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,7 @@
 """Landing: the same bytes once, nothing half, nothing lost."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -72,6 +73,38 @@ def test_crash_in_the_stream_leaves_nothing(landing: Landing) -> None:
         landing.write("uplinks", broken(), address="a", suffix="ndjson")
     assert everything(landing) == []
     assert landing.files("uplinks") == []
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was synced, in order; fails when something gets its name whose content was not."""
+    synced: list[Path] = []
+    replace, fsync = os.replace, os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    def name(content: Path, place: Path) -> None:
+        assert content in synced, f"{place.name} is empty after a power cut"
+        replace(content, place)
+        while place.parent in synced:
+            synced.remove(place.parent)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", name)
+    return synced
+
+
+def test_what_has_landed_survives_a_power_cut(landing: Landing, disk: list[Path]) -> None:
+    file = land(landing, b"x" * 1000, date(2026, 1, 1))
+    day, source = file.path.parent, file.path.parent.parent
+    assert {day, source, landing.root, landing.root.parent} <= set(disk)
+    disk.clear()
+    land(landing, b"x" * 1000, date(2026, 1, 1))
+    assert disk == [day]
+    landing.note_sent("uplinks", [date(2026, 1, 1)], [file])
+    assert source in disk
 
 
 def test_days_filter_keeps_snapshots(landing: Landing) -> None:
