@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import SecretStr
 
-from sensors_ingest.listener.segments import Message, Segments
+from sensors_ingest.listener.segments import LARGEST_BODY_BYTES, Message, Segments
 
 KEEPALIVE_SECONDS: Final = 60
 LONGEST_WAIT_SECONDS: Final = 60
@@ -51,6 +51,7 @@ class MqttSubscriber:
 
     def __init__(self, feed: str, broker: MqttBroker, segments: Segments, on_refusal: Callable[[str], None]) -> None:
         self._feed, self._broker, self._segments, self._on_refusal = feed, broker, segments, on_refusal
+        self._refused_count = 0
         self._stopping = threading.Event()
         self._connecting = threading.Thread(target=self._connect, name=f"mqtt of {feed}", daemon=True)
         self._client = client = Client(
@@ -140,6 +141,12 @@ class MqttSubscriber:
             if stored.exception() is None:
                 client.ack(message.mid, message.qos)
 
+        if len(message.payload) > LARGEST_BODY_BYTES:
+            self._refused_count += 1
+            said = "%s: refused a message of %d bytes, the limit is %d; refused since the start: %d"
+            log.warning(said, self._feed, len(message.payload), LARGEST_BODY_BYTES, self._refused_count)
+            client.ack(message.mid, message.qos)  # or it would come for ever
+            return
         received = Message(message.topic, bytes(message.payload), datetime.now(UTC))
         self._segments.store(received).add_done_callback(acknowledge)
 

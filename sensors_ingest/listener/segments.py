@@ -31,6 +31,8 @@ OPEN_FOLDER: Final = "open"
 MOST_WAITING: Final = 10_000
 MOST_AT_ONCE: Final = 1_000
 CHUNK_BYTES: Final = 1 << 20
+# Of one message, however it comes: an uplink has a few kilobytes.
+LARGEST_BODY_BYTES: Final = 1 << 20
 
 log = logging.getLogger(__name__)
 

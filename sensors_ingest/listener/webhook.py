@@ -20,9 +20,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from sensors_ingest.listener.segments import Message, NotStored, Segments
+from sensors_ingest.listener.segments import LARGEST_BODY_BYTES, Message, NotStored, Segments
 
-LARGEST_BODY_BYTES: Final = 1 << 20
 DEEPEST_JSON: Final = 64
 SLOWEST_BODY_SECONDS: Final = 30
 LONGEST_TOPIC: Final = 200

@@ -139,6 +139,29 @@ def test_what_was_queued_while_it_was_down_comes_at_the_start(tmp_path: Path, mo
     assert sorted(stored(service)) == list(range(500))
 
 
+def test_messages_larger_than_a_call_may_be_are_refused_once(tmp_path: Path, mosquitto: Broker) -> None:
+    """Both come to the session, the one that fits is stored, and neither comes again."""
+    service = subscribed(tmp_path, mosquitto.port)
+    client = publisher(mosquitto.port)
+    largest = uplink(1) + b" " * ((1 << 20) - len(uplink(1)))
+    for body in (uplink(0) + b"secret" * 200_000, largest):
+        client.publish(TOPIC, body, qos=1).wait_for_publish(60)
+    client.disconnect()
+    client.loop_stop()
+    wait_until_stored(service, range(1, 2), 60)
+    assert service.stop() == 0
+    size = len(uplink(0)) + 1_200_000
+    assert f"refused a message of {size} bytes, the limit is 1048576; refused since the start: 1" in service.said()
+    service.start()
+    service.wait_until_said("session resumed")
+    publish(mosquitto.port, range(2, 3))
+    wait_until_stored(service, range(1, 3), 60)
+    assert service.stop() == 0
+    assert list(stored(service)) == [1, 2]
+    assert service.said().count("refused a message") == 1
+    assert "secretsecret" not in service.said()
+
+
 def test_a_broker_that_restarts_is_connected_to_again(tmp_path: Path, mosquitto: Broker) -> None:
     service = subscribed(tmp_path, mosquitto.port)
     mosquitto.stop()
