@@ -125,9 +125,8 @@ def replay_job(settings: Settings, sources: Sequence[BoundSource]) -> dg.JobDefi
 
 
 def buildable(assets: Iterable[dg.AssetsDefinition], failed_sources: Sequence[str]) -> list[dg.AssetKey]:
-    """Assets of the marts job that do not draw on a failed source."""
-    selection = BUILT
-    if failed_sources:
-        failed = dg.AssetSelection.assets(*(dg.AssetKey(["raw", name]) for name in failed_sources))
-        selection = BUILT - failed.downstream()
-    return sorted(selection.resolve(list(assets)))
+    """Assets of the marts job that do not draw on a failed source. One that is no longer configured has none."""
+    known = list(assets)
+    failed = {dg.AssetKey(["raw", name]) for name in failed_sources} & {key for asset in known for key in asset.keys}
+    selection = BUILT - dg.AssetSelection.assets(*failed).downstream() if failed else BUILT
+    return sorted(selection.resolve(known))

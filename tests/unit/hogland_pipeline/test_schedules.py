@@ -136,6 +136,12 @@ def test_one_closed_feed_leaves_out_what_the_other_feeds_too(definitions: dg.Def
     assert "published/kpi_operations__daily_snow" not in names(buildable(known, ["smhi"]))
 
 
+def test_a_feed_that_failed_before_it_was_removed_leaves_nothing_out(definitions: dg.Definitions) -> None:
+    known = assets(definitions)
+    assert buildable(known, ["removed"]) == buildable(known, [])
+    assert buildable(known, ["removed", "smhi"]) == buildable(known, ["smhi"])
+
+
 def test_with_every_source_closed_the_seeds_are_still_built(definitions: dg.Definitions) -> None:
     left = names(buildable(assets(definitions), [bound.source.name for bound in bind_sources(SETTINGS)]))
     assert {"marts/dim_municipality", "published/dim_municipality"} <= left
