@@ -100,7 +100,7 @@ def quarantine() -> None:
         from hogland_pipeline.resources import bind_sources
         from hogland_pipeline.warehouse import Warehouse
 
-        settings = load_settings()
+        settings = load_settings(needs_secrets=False)
         print_refusals(console, refusals(Warehouse(settings.warehouse_path), bind_sources(settings)))
 
 
@@ -108,7 +108,7 @@ def quarantine() -> None:
 def listen() -> None:
     """Take what network servers push (MQTT, webhooks) to landing, until a signal ends it."""
     with _plain_errors():
-        settings = load_settings()
+        settings = load_settings(needs_secrets=False)
         from hogland_pipeline.listen import listen as listen_until_stopped
 
         listen_until_stopped(settings)
@@ -118,7 +118,7 @@ def listen() -> None:
 def explain(kpi: str, area: str, period: str) -> None:
     """Follow a published value back to the landing file: explain ghg_total 0682 2024."""
     with _plain_errors():
-        settings = load_settings()
+        settings = load_settings(needs_secrets=False)
         from hogland_pipeline.explain import NothingPublished, print_explanation
         from hogland_pipeline.explain import explain as explain_value
 
@@ -155,7 +155,7 @@ def query(
         from hogland_pipeline.as_of import ask_as_of
         from hogland_pipeline.overview import ask, print_answer, write_csv
 
-        settings = load_settings()
+        settings = load_settings(needs_secrets=False)
         answer = ask_as_of(settings, sql, as_of.date()) if as_of else ask(settings, sql)
     if csv:
         write_csv(answer, sys.stdout)
@@ -183,7 +183,7 @@ def search(
             "effect_quantity": effect,
             "effect_unit": unit,
         }
-        print_answer(console, search_solutions(load_settings(), words, limits), limit=50)
+        print_answer(console, search_solutions(load_settings(needs_secrets=False), words, limits), limit=50)
 
 
 @app.command()

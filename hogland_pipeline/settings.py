@@ -204,12 +204,16 @@ class Settings(Section):
 
 
 def load_settings(
-    path: Path | None = None, environment: Mapping[str, str] = os.environ, *, data_dir: Path | None = None
+    path: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    data_dir: Path | None = None,
+    needs_secrets: bool = True,
 ) -> Settings:
     """Read the configuration file (``HOGLAND_CONFIG``, else the project's ``hogland.toml``) and the environment.
 
-    ``data_dir`` overrides the file's. Relative paths are taken from the configuration file's folder. Raises
-    ``SettingsError``.
+    ``data_dir`` overrides the file's. Relative paths are taken from the configuration file's folder. What neither
+    fetches nor publishes does without the secrets of that (``needs_secrets``). Raises ``SettingsError``.
     """
     path = (path or Path(environment.get("HOGLAND_CONFIG", PROJECT_ROOT / "hogland.toml"))).resolve()
     try:
@@ -231,8 +235,9 @@ def load_settings(
         origins |= entries if isinstance(entries, dict) else {}
     for name, origin in origins.items():
         if isinstance(origin, dict):
-            _complete_origin(path, name, origin, environment)
-    _fetch_database_password(path, document.get("publish"), environment)
+            _complete_origin(path, name, origin, environment, needs_secrets=needs_secrets)
+    if needs_secrets:
+        _fetch_database_password(path, document.get("publish"), environment)
     if isinstance(document.get("decoder_profiles"), str):
         document["decoder_profiles"] = (path.parent / document["decoder_profiles"]).resolve()
     if "data_dir" in document:
@@ -243,7 +248,9 @@ def load_settings(
         raise SettingsError(_sentence(path, error)) from None
 
 
-def _complete_origin(path: Path, name: str, origin: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _complete_origin(
+    path: Path, name: str, origin: dict[str, Any], environment: Mapping[str, str], *, needs_secrets: bool
+) -> None:
     """Make the folder absolute and fetch the token from the environment."""
     if "token" in origin:
         raise SettingsError(f"{path.name}: {name}.token is a secret: name its variable in token_env instead.")
@@ -253,7 +260,7 @@ def _complete_origin(path: Path, name: str, origin: dict[str, Any], environment:
     variable = origin.get("token_env")
     if mistake := complete_listen(path.parent, origin.get("listen"), environment):
         raise SettingsError(f"{path.name}: {name}.listen.{mistake}.")
-    if isinstance(variable, str) and origin.get("url"):
+    if needs_secrets and isinstance(variable, str) and origin.get("url"):
         if not environment.get(variable):
             raise SettingsError(f"{path.name}: {name} reads its token from {variable}, which is not set.")
         origin["token"] = environment[variable]

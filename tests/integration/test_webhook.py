@@ -19,6 +19,12 @@ FEED = """
             [feeds.chirp]
             kind = "chirpstack"
             listen = { webhook = { secret_env = "CHIRP_SECRET" } }
+            # Fetched by the night: the service has no token of it, and needs none.
+            [feeds.energy]
+            kind = "metry"
+            url = "https://metry.example.org"
+            token_env = "A_TOKEN_THAT_IS_NOT_SET"
+            meters = ["m"]
 """
 
 

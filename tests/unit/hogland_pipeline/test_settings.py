@@ -231,6 +231,16 @@ def test_a_token_that_is_not_set(tmp_path: Path, environment: dict[str, str]) ->
     assert sentence == "hogland.toml: tts_hogland reads its token from TTS_TOKEN, which is not set."
 
 
+def test_what_neither_fetches_nor_publishes_needs_no_secret_of_that(tmp_path: Path) -> None:
+    path = tmp_path / "hogland.toml"
+    server = '[publish.postgres]\nhost = "db"\ndatabase = "d"\nuser = "u"\npassword_env = "DATABASE_PASSWORD"\n'
+    path.write_text(with_change('folder = "samples/tts"', REMOTE) + server, encoding="utf-8")
+    settings = load_settings(path, {}, needs_secrets=False)
+    assert settings.feeds["tts_hogland"].token is None
+    with pytest.raises(SettingsError, match=r"publish\.postgres reads its password from DATABASE_PASSWORD"):
+        load_settings(path, {"TTS_TOKEN": TOKEN})
+
+
 def test_a_respondent_key_in_the_file(tmp_path: Path) -> None:
     sentence = mistake(tmp_path, f'respondent_key = "{KEY}"\n{GOOD}')
     assert sentence == "hogland.toml: respondent_key is a secret: set HOGLAND_RESPONDENT_KEY instead."
