@@ -23,10 +23,12 @@ from hogland_pipeline.publish import PublicationRefused
 from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 from hogland_pipeline.warehouse import WarehouseBusy
+from sensors_ingest.landing import LandingDamaged
 from sensors_ingest.listener.failure import ListenerFailed
 
 OBSTACLES = (
     ContractError,
+    LandingDamaged,
     ListenerFailed,
     ManifestMissing,
     NothingPublished,
@@ -264,8 +266,11 @@ def doctor(
 
 def _use_dagster_home(settings: Settings) -> None:
     """Dagster reads its configuration from its home; ours is kept in the project and copied there."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    try:
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    except OSError as error:
+        raise SettingsError(f"data_dir: {settings.data_dir} cannot be used ({error.strerror}).") from None
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
 
 

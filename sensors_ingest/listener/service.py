@@ -71,6 +71,8 @@ class Listener:
             segments.start()
         except AlreadyListening as error:
             raise ListenerFailed(str(error)) from None
+        except OSError as error:
+            raise ListenerFailed(f"{feed.name}: its segments cannot be kept ({error}).") from None
         return segments
 
     def _receive(self, hooks: dict[str, Hook], stack: ExitStack) -> None:

@@ -13,6 +13,7 @@ from hogland_pipeline.cli import _plain_errors
 from hogland_pipeline.manifest import ManifestMissing
 from hogland_pipeline.settings import PROJECT_ROOT, SettingsError
 from hogland_pipeline.warehouse import WarehouseBusy
+from sensors_ingest.landing import LandingDamaged
 
 
 @pytest.mark.parametrize("command", ["run", "prepare"])
@@ -33,7 +34,45 @@ def test_a_bad_setting_ends_with_status_2_and_one_line(tmp_path: Path, command: 
     assert not (tmp_path / "data").exists()
 
 
-@pytest.fixture(params=[SettingsError("bad setting."), ManifestMissing("no manifest"), WarehouseBusy("held by 1")])
+@pytest.mark.parametrize(
+    ("command", "status", "told"),
+    [
+        ("doctor", 2, "data_dir: {data} cannot be used (Not a directory)."),
+        ("run", 2, "data_dir: {data} cannot be used (Not a directory)."),
+        ("listen", 1, "chirp: its segments cannot be kept ([Errno 17] File exists: '{file}')."),
+    ],
+)
+def test_a_data_folder_that_cannot_be_used_is_told(tmp_path: Path, command: str, status: int, told: str) -> None:
+    (tmp_path / "file").touch()
+    data = tmp_path / "file" / "data"
+    config = tmp_path / "hogland.toml"
+    config.write_text(
+        f'data_dir = "{data}"\nfirst_day = 2026-01-01\n'
+        '[feeds.chirp]\nkind = "chirpstack"\nlisten = { mqtt = { host = "127.0.0.1" } }\n',
+        encoding="utf-8",
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "HOGLAND_DATA_DIR"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "hogland_pipeline", command],
+        cwd=PROJECT_ROOT,
+        env=environment | {"HOGLAND_CONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == status
+    assert ended.stderr.splitlines()[-1] == told.format(data=data, file=data.parent)
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture(
+    params=[
+        SettingsError("bad setting."),
+        ManifestMissing("no manifest"),
+        WarehouseBusy("held by 1"),
+        LandingDamaged(Path("x.json"), "is no sidecar"),
+    ]
+)
 def known(request: pytest.FixtureRequest) -> Iterator[Exception]:
     yield request.param
 
