@@ -40,12 +40,14 @@ from hogland_pipeline.warehouse import (
 )
 from sensors_ingest.decoders.declared import ProfileError
 from sensors_ingest.decoders.profiles import load_profiles
+from sensors_ingest.deliveries import Delivery
 from sensors_ingest.devices import DeviceListError, load_devices
 from sensors_ingest.envelopes import CHIRPSTACK, THE_THINGS_STACK
 from sensors_ingest.http import Folder, HttpOrigin
 from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.network_server import NetworkServer
 from sensors_ingest.smhi import Series, Smhi
+from sensors_ingest.tabular import Tabular
 from sensors_ingest.the_things_stack import TheThingsStack
 
 SENSORS_FILE = PROJECT_ROOT / "dbt_project" / "seeds" / "sensors.csv"
@@ -68,12 +70,16 @@ def _no_notes(landing: Landing, files: Sequence[LandedFile]) -> list[str]:
     return []
 
 
+def _nothing_delivered() -> list[Delivery]:
+    return []
+
+
 @dataclass(frozen=True)
 class BoundSource:
     """A configured source, the raw table it fills, and what the UI says of it.
 
     ``malformed`` are the exceptions with which the source says that what it was given cannot be read at all;
-    ``notes`` are its warnings about files that could.
+    ``notes`` are its warnings about files that could. ``delivered`` are the files of a drop folder with a file a day.
     """
 
     source: Source
@@ -86,6 +92,7 @@ class BoundSource:
     is_pushed: bool = False
     malformed: tuple[type[Exception], ...] = ()
     notes: Callable[[Landing, Sequence[LandedFile]], Sequence[str]] = _no_notes
+    delivered: Callable[[], Sequence[Delivery]] = _nothing_delivered
 
 
 def bind_sources(settings: Settings) -> list[BoundSource]:
@@ -124,7 +131,7 @@ def _uplinks(settings: Settings, name: str, feed: TheThingsStackSettings | Chirp
         devices = load_devices(SENSORS_FILE, name, profiles)
     except (DeviceListError, ProfileError) as error:
         raise SettingsError(str(error)) from None
-    source: Source
+    source: TheThingsStack | NetworkServer
     if isinstance(feed, TheThingsStackSettings) and feed.listen is None:
         application, place = feed.application or "", _origin(feed)
         source = TheThingsStack(name, place, devices, application, settings.timezone, profiles=profiles)
@@ -140,6 +147,7 @@ def _uplinks(settings: Settings, name: str, feed: TheThingsStackSettings | Chirp
         is_daily=feed.listen is None,
         is_remote=feed.url is not None,
         is_pushed=feed.listen is not None,
+        delivered=source.delivered,
     )
 
 
@@ -148,9 +156,15 @@ def _observations(settings: Settings, name: str, place: ObservationSettings) -> 
         feed = make_feed(name, place, _origin(place), settings.timezone)
     except ValueError as error:
         raise SettingsError(f"feeds.{name}: {error}.") from None
-    is_remote = place.url is not None
     return BoundSource(
-        feed.client, SENSOR_READING, feed.kind, feed.description, settings.owner, is_daily=True, is_remote=is_remote
+        feed.client,
+        SENSOR_READING,
+        feed.kind,
+        feed.description,
+        settings.owner,
+        is_daily=True,
+        is_remote=place.url is not None,
+        delivered=feed.client.delivered if isinstance(feed.client, Tabular) else _nothing_delivered,
     )
 
 

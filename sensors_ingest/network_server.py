@@ -48,12 +48,16 @@ class NetworkServer:
         if self.folder is None:
             return landing.files(self.name, days)
         wanted = set(days)
-        delivered = [(self._day_of(path), path) for path in _delivered_files(http.folder_path(self.name, self.folder))]
         return [
             landing.write(self.name, deliveries.content(self.name, path), address=path.name, suffix="ndjson", day=day)
-            for day, path in delivered
+            for day, path in self.delivered()
             if day in wanted
         ]
+
+    def delivered(self) -> list[deliveries.Delivery]:
+        """Every file of the folder. Raises ``SourceUnreachable``."""
+        folder = http.folder_path(self.name, self.folder) if self.folder else None
+        return [(self._day_of(path), path) for path in _delivered_files(folder)] if folder else []
 
     def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""

@@ -89,16 +89,19 @@ class Tabular:
 
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]:
         """Land the files of ``days`` and those without a day. Raises ``SourceUnreachable``."""
-        wanted = set(days)
+        wanted = {None, *days}
+        return [
+            landing.write(self.name, deliveries.content(self.name, path), address=path.name, suffix=self.form, day=day)
+            for day, path in self.delivered()
+            if day in wanted
+        ]
+
+    def delivered(self) -> list[deliveries.Delivery]:
+        """Every file of the folder. Raises ``SourceUnreachable``."""
         folder = http.folder_path(self.name, self.origin)
         endings = (f".{self.form}", f".{self.form}.gz")
         paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(endings))
-        dated = [(_day_in(path), path) for path in paths]
-        return [
-            landing.write(self.name, deliveries.content(self.name, path), address=path.name, suffix=self.form, day=day)
-            for day, path in dated
-            if day is None or day in wanted
-        ]
+        return [(_day_in(path), path) for path in paths]
 
     def decode(self, landing: Landing, files: Iterable[LandedFile]) -> Iterator[pa.RecordBatch]:
         """Candidate readings of ``files``, rejects among them (``READING_SCHEMA``). Never raises on their content."""

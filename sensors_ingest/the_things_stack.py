@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from sensors_ingest import http
+from sensors_ingest import deliveries, http
 from sensors_ingest.days import local_day
 from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.decoders.profiles import PROFILES
@@ -70,6 +70,10 @@ class TheThingsStack:
         content.
         """
         return self._delivered().decode(landing, files)
+
+    def delivered(self) -> list[deliveries.Delivery]:
+        """Every file of the folder, if it has one. Raises ``SourceUnreachable``."""
+        return self._delivered(self.origin if isinstance(self.origin, http.Folder) else None).delivered()
 
     def _delivered(self, folder: http.Folder | None = None) -> NetworkServer:
         return NetworkServer(self.name, THE_THINGS_STACK, self.devices, folder, self.profiles)

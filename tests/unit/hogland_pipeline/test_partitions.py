@@ -1,7 +1,10 @@
 """The days a night asks for."""
 
+import gzip
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from hogland_pipeline.partitions import feed_days, last_complete_day, nightly_range
 from hogland_pipeline.resources import BoundSource, bind_sources
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from sensors_ingest.landing import Landing
 
 SETTINGS = load_settings(PROJECT_ROOT / "hogland.toml", {})
 FEEDS = ("tts_hogland", "smhi")
@@ -19,7 +23,8 @@ def settings(**given: object) -> Settings:
 
 
 def sources() -> list[BoundSource]:
-    return bind_sources(SETTINGS)
+    """Those of the sample, as if all their files had landed."""
+    return [replace(bound, delivered=list) for bound in bind_sources(SETTINGS)]
 
 
 def days(first: str, last: str) -> list[str]:
@@ -66,6 +71,63 @@ def test_the_night_looks_back_only_so_far() -> None:
     with instance_with({}) as instance:
         assert nightly_range(settings(catch_up_days=3), sources(), instance) == ("2026-01-29", "2026-01-31")
         assert nightly_range(settings(catch_up_days=1), sources(), instance) == ("2026-01-31", "2026-01-31")
+
+
+TABLES = """
+data_dir = "data"
+first_day = 2026-01-05
+as_of = 2026-01-11
+[feeds.snow]
+kind = "tabular"
+folder = "tables"
+form = "csv"
+columns = { sensor_id = "Station", observed_at = "Tid" }
+quantities.depth = { quantity = "snow_depth", unit = "cm" }
+[feeds.chirp]
+kind = "chirpstack"
+folder = "uplinks"
+[feeds.tts]
+kind = "the_things_stack"
+folder = "uplinks"
+"""
+
+
+def test_the_night_asks_again_for_days_whose_files_came_late_or_were_not_whole(tmp_path: Path) -> None:
+    (tmp_path / "hogland.toml").write_text(TABLES, encoding="utf-8")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "uplinks").mkdir()
+    given = load_settings(tmp_path / "hogland.toml", {})
+    landing, bound = Landing(given.landing_dir), bind_sources(given)
+    loaded = dict.fromkeys(("snow", "chirp", "tts"), days("2026-01-05", "2026-01-10"))
+
+    def first_day() -> str:
+        with instance_with(loaded) as instance:
+            first, last = nightly_range(given, bound, instance)
+        assert last == "2026-01-10"
+        for each in bound:
+            each.source.fetch(landing, [date.fromisoformat(day) for day in days(first, last)])
+        return first
+
+    assert first_day() == "2026-01-10"
+    for name in ("tables/2026-01-08.csv", "tables/undated.csv", "tables/2026-01-04.csv"):
+        (tmp_path / name).write_text("Station;Ti", encoding="utf-8")
+    assert first_day() == "2026-01-08"
+    assert first_day() == "2026-01-10"
+    (tmp_path / "tables/2026-01-08.csv").write_text("Station;Tid;depth\n", encoding="utf-8")
+    assert first_day() == "2026-01-08"
+    (tmp_path / "uplinks/2026-01-07-evening.ndjson.gz").write_bytes(gzip.compress(b"{}\n"))
+    assert first_day() == "2026-01-07"
+    assert first_day() == "2026-01-10"
+
+
+def test_the_night_begins_also_when_deliveries_cannot_be_listed(tmp_path: Path) -> None:
+    """No folder of tables, and an uplink file whose name tells no day: the run will tell."""
+    (tmp_path / "hogland.toml").write_text(TABLES, encoding="utf-8")
+    (tmp_path / "uplinks").mkdir()
+    (tmp_path / "uplinks" / "readme.ndjson").touch()
+    given = load_settings(tmp_path / "hogland.toml", {})
+    with instance_with(dict.fromkeys(("snow", "chirp", "tts"), days("2026-01-05", "2026-01-10"))) as instance:
+        assert nightly_range(given, bind_sources(given), instance) == ("2026-01-10", "2026-01-10")
 
 
 def test_where_every_feed_is_pushed_the_night_asks_for_yesterday() -> None:
