@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from filelock import FileLock
 
 SNAPSHOT_FOLDER = "snapshot"
 SENT_FILE = "sent.json"
@@ -139,10 +140,13 @@ class Landing:
 
     def note_sent(self, source: str, days: Collection[date], files: Collection[LandedFile]) -> None:
         """Remember ``files`` as all that ``source`` has for ``days`` now, and as its snapshot."""
-        sent = self._sent(source)
-        for folder in (SNAPSHOT_FOLDER, *(day.isoformat() for day in days)):
-            sent[folder] = sorted(file.landing_id for file in files if _day_folder(file.day) == folder)
-        _write_json(self.root / source / SENT_FILE, sent)
+        make_folder(self.root / source)
+        # Two runs may fetch other days of one source at the same time.
+        with FileLock(self.root / source / ".sent.lock"):
+            sent = self._sent(source)
+            for folder in (SNAPSHOT_FOLDER, *(day.isoformat() for day in days)):
+                sent[folder] = sorted(file.landing_id for file in files if _day_folder(file.day) == folder)
+            _write_json(self.root / source / SENT_FILE, sent)
 
     def sent_snapshot(self, source: str) -> list[LandedFile]:
         """The snapshots ``source`` sent when asked last, in order of arrival; before the first note all of them."""
@@ -204,7 +208,6 @@ def _write_sidecar(sidecar: Path, landed: LandedFile) -> None:
 
 
 def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    make_folder(path.parent)
     incoming = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     incoming.write_text(json.dumps(content, indent=1), encoding="utf-8")
     sync(incoming)

@@ -151,6 +151,23 @@ def test_two_writers_at_once(landing: Landing) -> None:
     assert len(everything(landing)) == 2 * len(contents)
 
 
+def test_two_runs_that_note_other_days_at_once_lose_none(landing: Landing) -> None:
+    days = [date(2026, 1, number) for number in range(1, 31)]
+    files = {day: land(landing, b"x", day) for day in days}
+    landing.note_sent("uplinks", days, [])
+
+    def note(chosen: list[date]) -> None:
+        for day in chosen:
+            landing.note_sent("uplinks", [day], [files[day]])
+
+    threads = [threading.Thread(target=note, args=(days[start::3],)) for start in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [day for day in days if not landing.is_still_sent(files[day])] == []
+
+
 def test_only_sidecars_of_wanted_files_are_opened(landing: Landing) -> None:
     old, new = land(landing, b"old", date(2026, 1, 1)), land(landing, b"new", date(2026, 1, 1))
     old.path.with_name(f"{old.landing_id}.json").write_text("opening this would fail")
