@@ -125,10 +125,14 @@ def _combined_check(results: Sequence[CheckResult]) -> CheckResult:
 
 
 def files_to_load(
-    warehouse: Warehouse, landing: Landing, source: str, decoder_version: str, days: Collection[date] | None = None
+    warehouse: Warehouse,
+    landing: Landing,
+    source: str,
+    decoder_version: str | None,
+    days: Collection[date] | None = None,
 ) -> list[LandedFile]:
-    """What ``source`` landed (with ``days``: theirs and the snapshots) and this decoder has not loaded, each content
-    once. What is loaded is told by the names of the landing files, which are not opened.
+    """What ``source`` landed (with ``days``: theirs and the snapshots) and this decoder (None: a new one) has not
+    loaded, each content once. What is loaded is told by the names of the landing files, which are not opened.
 
     A file that was refused is tried again only while its source still sends it: one that was replaced since (or taken
     out of the drop folder) would keep the gate closed for ever.

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from hogland_pipeline.gate import load_files
+from hogland_pipeline.loads import files_to_load
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import Warehouse
@@ -36,7 +37,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of replaying one source. ``message`` is empty unless its gate closed."""
+    """What came of replaying one source. ``message`` is empty unless its gate closed or a file cannot be read."""
 
     source: str
     files: int
@@ -73,16 +74,21 @@ def replay_source(
     settings: Settings, warehouse: Warehouse, landing: Landing, bound: BoundSource, run_id: str, *, whole: bool = False
 ) -> Replay:
     """Run every landing file of ``bound`` that has rows in quarantine through the gate once more; ``whole``: every
-    file.
+    file, but for one that was refused and has been replaced or taken away since.
     """
-    before = _refused(warehouse, bound)
-    wanted = None if whole else _quarantined_files(warehouse, bound).__contains__
-    files = landing.files(bound.source.name, wanted=wanted)
+    name, before = bound.source.name, _refused(warehouse, bound)
+    if whole:
+        files = files_to_load(warehouse, landing, name, decoder_version=None)
+    else:
+        files = landing.files(name, wanted=_quarantined_files(warehouse, bound).__contains__)
     if not files:
-        return Replay(bound.source.name, 0, 0, "", ())
-    load = load_files(warehouse, bound, landing, files, run_id, settings)
-    recoveries = _recoveries(bound.source.name, before, _refused(warehouse, bound))
-    return Replay(bound.source.name, len(files), load.inserted + load.revised, load.message, recoveries)
+        return Replay(name, 0, 0, "", ())
+    try:
+        load = load_files(warehouse, bound, landing, files, run_id, settings)
+    except bound.malformed as error:
+        return Replay(name, len(files), 0, str(error).rstrip("."), ())
+    recoveries = _recoveries(name, before, _refused(warehouse, bound))
+    return Replay(name, len(files), load.inserted + load.revised, load.message, recoveries)
 
 
 def _refused(warehouse: Warehouse, bound: BoundSource) -> pa.Table:

@@ -11,14 +11,17 @@ import pytest
 
 from hogland_pipeline.gate import load_files
 from hogland_pipeline.jobs import replay_job
+from hogland_pipeline.loads import record_failure
 from hogland_pipeline.replay import Recovery, Refusal, Replay, _recoveries, refusals, replay_source
 from hogland_pipeline.resources import BoundSource
-from hogland_pipeline.settings import Settings, load_settings
-from hogland_pipeline.warehouse import SENSOR_READING, Warehouse
+from hogland_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from hogland_pipeline.sources.emission_database import EmissionDatabase
+from hogland_pipeline.sources.indicators import MalformedAnswer
+from hogland_pipeline.warehouse import INDICATOR_VALUE, SENSOR_READING, Warehouse
 from sensors_ingest.decoders.profiles import load_profiles
 from sensors_ingest.devices import Device
 from sensors_ingest.http import Folder
-from sensors_ingest.landing import Landing
+from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.the_things_stack import TheThingsStack
 
 DAY = date(2026, 1, 10)
@@ -188,6 +191,41 @@ def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
 
     assert (replay.files, replay.rows_loaded) == (1, 3)
     assert temperatures() == [(22.6, 2)] * 3, "the earlier value stays in the history"
+
+
+def test_a_file_that_could_not_be_read_does_not_stop_a_whole_replay(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    """While it is still sent, that is what the replay of its source says; once it was taken away, it is left out."""
+    folder = tmp_path / "ned"
+    folder.mkdir()
+    (folder / "ghg_2026-06.csv").write_bytes((PROJECT_ROOT / "samples/ned/ghg_2026-06.csv").read_bytes())
+    (folder / "draft_2026-07.csv").write_text("a,b\n", encoding="utf-8")
+    emissions = EmissionDatabase(Folder(folder), ("GGT",))
+    ned = BoundSource(
+        emissions,
+        INDICATOR_VALUE,
+        "csv",
+        "",
+        "team:test",
+        is_daily=False,
+        is_remote=False,
+        malformed=(MalformedAnswer,),
+    )
+
+    def fetch() -> list[LandedFile]:
+        landing.note_sent("ned", [], files := emissions.fetch(landing, []))
+        return files
+
+    record_failure(warehouse, INDICATOR_VALUE, "ned", "run-1", "cannot be read", fetch())
+
+    told = replay_source(settings, warehouse, landing, ned, "run-2", whole=True)
+    (folder / "draft_2026-07.csv").unlink()
+    fetch()
+    replay = replay_source(settings, warehouse, landing, ned, "run-3", whole=True)
+
+    assert told.message.startswith("draft_2026-07.csv: its header needs municipality")
+    assert (replay.files, replay.rows_loaded > 100, replay.message) == (1, True, "")
 
 
 @pytest.mark.parametrize(("config", "files"), [({}, 0), ({"every_file": True}, 1)])
