@@ -33,6 +33,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 FEED_KINDS = ("the_things_stack", "chirpstack", "smhi_metobs", *feed_settings.KINDS)
 FEED_NAME = re.compile(r"[a-z][a-z0-9_]*")
 OTHER_SOURCES = ("survey", "uttc_catalogue")
+# Tables beside the candidate's in the schema ``stage``, and a job: <name>_ingest_job is that of a pushed feed.
+OWN_NAMES = ("landing_day", "one_day", "nightly")
 DEVELOPMENT_RESPONDENT_KEY = "development-key-not-for-real-surveys"
 
 
@@ -148,6 +150,8 @@ class Settings(Section):
                 raise ValueError(f"'{name}' must be lower-case letters, digits and underscores")
             if name in (*OTHER_SOURCES, *INDICATOR_SOURCES):
                 raise ValueError(f"'{name}' is the name of another source")
+            if name in OWN_NAMES:
+                raise ValueError(f"'{name}' is a name that the platform uses itself")
         return feeds
 
     @model_validator(mode="after")

@@ -170,6 +170,11 @@ def test_the_file_is_named_by_the_environment(tmp_path: Path) -> None:
         ),
         ("[feeds.smhi]", "[feeds.Smhi]", "hogland.toml: feeds: 'Smhi' must be lower-case letters, digits and"),
         ("[feeds.smhi]", '[feeds."smhi;drop"]', "hogland.toml: feeds: 'smhi;drop' must be lower-case letters"),
+        (
+            "[feeds.smhi]",
+            "[feeds.landing_day]",
+            "hogland.toml: feeds: 'landing_day' is a name that the platform uses itself.",
+        ),
         ("[feeds.smhi]", "[feeds.survey]", "hogland.toml: feeds: 'survey' is the name of another source."),
         ("parameter = 1,", "parameter = 99,", "feeds.smhi.series: SMHI parameter 99 is not known here; known are"),
         ("ai_maturity_2024_25", "no_such_wave", "no_such_wave"),
