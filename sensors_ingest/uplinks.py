@@ -170,7 +170,7 @@ def _device_table(devices: Sequence[Device], names: Sequence[str], used: Sequenc
 def _parse(connection: duckdb.DuckDBPyConnection, parse: str, lines: LineBatch) -> pa.Table:
     """One row an uplink (or a line that is none, with its reject reason)."""
     connection.register("line", lines.numbered())
-    uplinks = connection.execute(parse).to_arrow_table().combine_chunks()
+    uplinks = connection.sql(parse).to_arrow_table().combine_chunks()
     connection.unregister("line")
     return uplinks
 
