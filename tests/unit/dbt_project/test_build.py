@@ -104,6 +104,28 @@ def test_readings_by_a_feed_that_their_sensor_is_not_listed_with_are_told(built:
         built.change_marts(rename.format("before", "tts_hogland", "A81758FFFE04A006"))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "test"),
+    [
+        (",elsys,1,", ",elsys,4,", "road_class_has_its_triggers"),
+        (",milesight_em400_tld,,57.6664,", ",milesight_em400_tld,1,57.6664,", "road_class_has_its_triggers"),
+        ("14.6967,10", "14.6967,7.5", "expected_interval_is_whole_minutes"),
+        ("14.6967,10", "14.6967,0", "expected_interval_is_whole_minutes"),
+    ],
+)
+def test_a_row_of_a_sensor_that_cannot_be_is_refused(built: Build, before: str, after: str, test: str) -> None:
+    seed = built.seeds / "sensors.csv"
+    listed = seed.read_text(encoding="utf-8")
+    assert before in listed
+    seed.write_text(listed.replace(before, after, 1), encoding="utf-8")
+    try:
+        assert not built.dbt("seed", "-s", "sensors")
+        assert built.dbt("test", "-s", "sensors,test_type:data") == {test}
+    finally:
+        seed.write_text(listed, encoding="utf-8")
+        assert not built.dbt("seed", "-s", "sensors")
+
+
 @pytest.mark.parametrize("table", ["int_sensor_reading__hourly", "int_sensor_reading__daily"])
 def test_a_lost_day_fails_its_sum_test(built: Build, table: str) -> None:
     name = table.removeprefix("int_sensor_reading__") + "_readings_add_up_to_raw"
