@@ -260,6 +260,7 @@ class TestMountings:
             "A81758FFFE04A001,2026-01-01,3000,0,900,mm,offset of a roof",
             "A81758FFFE04A001,2026-01-02,3000,0,0,cm,unit",
             "A81758FFFE04A001,2026-01-03,,0,0,mm,no height",
+            "A81758FFFE04A001,2026-01-04,3000.5,0,0,mm,finer than a laser reads",
         ):
             _append(seed, row)
         assert not build.dbt("seed", "-s", "sensor_mountings")
@@ -272,4 +273,5 @@ class TestMountings:
             "mounting_angle_is_between_0_and_60_degrees",
             "zero_offset_is_small",
             "mounting_is_measured_in_mm",
+            "mounting_is_in_whole_mm",
         }
