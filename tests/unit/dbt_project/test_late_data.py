@@ -151,6 +151,35 @@ def test_days_that_are_no_longer_expected_leave_the_mart(build: Build) -> None:
     build.marts.write_bytes(marts)
 
 
+def test_a_day_that_is_not_over_is_in_no_mart_until_it_is(build: Build) -> None:
+    """Feeds that deliver after midnight: a road with a risk of frost, and snow enough to plough, both today."""
+    kept, marts = build.warehouse.read_bytes(), build.marts.read_bytes()
+    build.change_warehouse(
+        "insert into raw.sensor_reading by name select 'tts_hogland' as feed, 'A81758FFFE04A001' as sensor_id,"
+        " quantity, observed_at, value, unit, 'good' as quality, observed_at as ingested_at, 14 as load_id"
+        " from generate_series("
+        "timestamptz '2026-01-13 22:00:00+00', timestamptz '2026-01-14 02:00:00+00', interval 1 hour"
+        ") as hours(observed_at) cross join (values ('road_surface_temperature', -2, 'degC'),"
+        " ('dew_point', -1, 'degC'), ('precipitation_hourly', 0, 'mm'), ('distance', 2000, 'mm')"
+        ") as series(quantity, value, unit)"
+        " where quantity != 'distance' or observed_at > '2026-01-13 22:00:00+00';"
+        "insert into ops.touched_day values (14, 'tts_hogland', '2026-01-13'), (14, 'tts_hogland', '2026-01-14')"
+    )
+    last_days = "select " + ", ".join(
+        f"(select max(local_date)::varchar from main.kpi_operations__{mart})"
+        for mart in ("daily_snow", "daily_frost_risk", "plough_event")
+    )
+    frost = "select value, completeness from main.fct_kpi_value where kpi_id = 'frost_risk_hours'"
+    assert not build.dbt("run", as_of="2026-01-14")
+    assert build.query(last_days) == [("2026-01-13",) * 3]
+    assert build.query(frost) == [(1.0, 1 / (13 * 24))]
+    assert not build.dbt("run")
+    assert build.query(last_days) == [("2026-01-14",) * 3]
+    assert build.query(frost) == [(5.0, 5 / (14 * 24))]
+    build.warehouse.write_bytes(kept)
+    build.marts.write_bytes(marts)
+
+
 def test_a_register_that_changes_which_values_there_are_changes_them_and_their_lineage(build: Build) -> None:
     """A road that is ploughed no longer has no plough events; the other seeds of its feed stay as they were."""
     seed = build.seeds / "sensors.csv"

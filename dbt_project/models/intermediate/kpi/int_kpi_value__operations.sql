@@ -35,7 +35,7 @@ building_winters as (
     select * from {{ ref('kpi_operations__building_peak_power') }}
 ),
 
--- A period that is not over is complete up to this day. Roads and meters may have been read after it, the same night.
+-- A period that is not over is complete up to this day. Meters may have been read after it, the same night.
 so_far as (
     select max(local_date) as last_date from daily_snow
 ),
@@ -197,14 +197,10 @@ frost_risk_hours as (
         last_day(frost_months.month_date) as period_end,
         if(frost_months.observed_hours = 0, null, frost_months.frost_risk_hours) as value,
         frost_months.observed_hours as n,
-        frost_months.observed_hours / greatest(
-            1,
-            frost_months.observed_hours,
-            date_diff(
-                'hour',
-                {{ local_midnight('frost_months.month_date') }},
-                {{ local_midnight('least(last_day(frost_months.month_date), so_far.last_date) + 1') }}
-            )
+        frost_months.observed_hours / date_diff(
+            'hour',
+            {{ local_midnight('frost_months.month_date') }},
+            {{ local_midnight('least(last_day(frost_months.month_date), so_far.last_date) + 1') }}
         ) as completeness,
         if(frost_months.observed_hours = 0, 'missing', 'observed') as value_status,
         frost_months.feed as source_vintage,

@@ -9,6 +9,10 @@ with recursive risen as (
     select * from {{ ref('int_snow_hour__risen') }}
 ),
 
+expected_days as (
+    select * from {{ ref('int_sensor_day__expected') }}
+),
+
 begun as (
     select
         *,
@@ -67,6 +71,12 @@ final as (
             events.feed = spells.feed
             and events.sensor_id = spells.sensor_id
             and events.event_at = spells.hour_at
+    -- A day that is not over has no events yet, as it has no snow.
+    inner join expected_days
+        on
+            spells.feed = expected_days.feed
+            and spells.sensor_id = expected_days.sensor_id
+            and spells.local_date = expected_days.local_date
 )
 
 select * from final
