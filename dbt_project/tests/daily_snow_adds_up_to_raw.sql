@@ -1,5 +1,5 @@
--- Per sensor: what the mart counts and its extremes against the readings themselves, up to the mart's last day,
--- of the days of the last build (or of all, see last_built_rows).
+-- Per sensor: what the mart counts and its extremes against the readings themselves, from its first to its last day in
+-- the mart, of the days of the last build (or of all, see last_built_rows).
 {% set quantities = [
     ('snow_depth', 'snow_depth', 'cm'),
     ('air_temperature', 'air_temperature', 'degc'),
@@ -25,8 +25,14 @@ main_quantities as (
     from {{ ref('dim_sensor') }}
 ),
 
-mart_end as (
-    select {{ local_midnight('max(local_date) + 1') }} as ended_at from daily_snow
+lives as (
+    select
+        feed,
+        sensor_id,
+        {{ local_midnight('min(local_date)') }} as began_at,
+        {{ local_midnight('max(local_date) + 1') }} as ended_at
+    from daily_snow
+    group by feed, sensor_id
 ),
 
 expected as (
@@ -44,7 +50,12 @@ expected as (
         on
             readings.feed = main_quantities.feed
             and readings.sensor_id = main_quantities.sensor_id
-    where readings.observed_at < (select mart_end.ended_at from mart_end)
+    inner join lives
+        on
+            readings.feed = lives.feed
+            and readings.sensor_id = lives.sensor_id
+            and readings.observed_at >= lives.began_at
+            and readings.observed_at < lives.ended_at
     group by readings.sensor_id
 ),
 

@@ -180,6 +180,6 @@ def _quality(view: View) -> Mapping[str, Any]:
         "warned": sum(row["checks_warned"] for row in marts),
         "failed": sum(row["checks_failed"] for row in marts),
         "quarantined": sum(row["rows_quarantined"] or 0 for row in view.marts["sources"]),
-        "faulty_sensors": [row for row in view.marts["sensor_status"] if row["status"] != "ok"],
+        "faulty_sensors": [row for row in view.marts["sensor_status"] if row["status"] not in ("ok", "taken_down")],
         "sites": {row["sensor_id"]: row["site"] for row in view.marts["sensors"]},
     }

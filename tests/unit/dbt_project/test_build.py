@@ -111,6 +111,7 @@ def test_readings_by_a_feed_that_their_sensor_is_not_listed_with_are_told(built:
         (",milesight_em400_tld,,57.6664,", ",milesight_em400_tld,1,57.6664,", "road_class_has_its_triggers"),
         ("14.6967,10", "14.6967,7.5", "expected_interval_is_whole_minutes"),
         ("14.6967,10", "14.6967,0", "expected_interval_is_whole_minutes"),
+        ("14.6967,10,,", "14.6967,10,2026-01-12,2026-01-11", "sensor_is_active_before_it_is_taken_down"),
     ],
 )
 def test_a_row_of_a_sensor_that_cannot_be_is_refused(built: Build, before: str, after: str, test: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     build = make_build(tmp_path_factory.mktemp("late"))
     build.change_warehouse(OTHER_FEEDS)
     _append(build.seeds / "sensor_kinds.csv", "energy_meter_of_test,Energimätare,Energy meter,energy")
-    _append(build.seeds / "sensors.csv", "meter-1,metry,meter-1,School,0682,energy_meter_of_test,,,57.65,14.69,60")
+    _append(build.seeds / "sensors.csv", "meter-1,metry,meter-1,School,0682,energy_meter_of_test,,,57.65,14.69,60,,")
     assert not build.dbt("seed") | build.dbt("run")
     return build
 
@@ -238,6 +239,74 @@ def test_every_whole_day_model_is_listed() -> None:
     macros = (PROJECT / "macros" / "whole_days.sql").read_text(encoding="utf-8")
     listed = macros.partition("macro whole_day_models()")[2].partition("endmacro")[0]
     assert set(re.findall(r"'(\w+)'", listed)) == {name for name, sql in models.items() if "{{ whole_days(" in sql}
+
+
+class TestActiveDates:
+    """When a sensor was in service: its days, gaps and status follow the register, and no others are built again."""
+
+    @pytest.fixture
+    def restored(self, build: Build) -> Iterator[Build]:
+        seed = build.seeds / "sensors.csv"
+        kept, marts = seed.read_text(encoding="utf-8"), build.marts.read_bytes()
+        yield build
+        seed.write_text(kept, encoding="utf-8")
+        build.marts.write_bytes(marts)
+
+    @staticmethod
+    def built_by(build: Build, sensor_id: str, active_from: str, active_to: str) -> list[tuple[str, str]]:
+        """The days of the mart that were built again."""
+        seed = build.seeds / "sensors.csv"
+        rows = [row.split(",") for row in seed.read_text(encoding="utf-8").splitlines()]
+        rows = [[*row[:11], active_from, active_to] if row[0] == sensor_id else row for row in rows]
+        seed.write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+        days = "select feed, local_date::varchar, version from intermediate.int_sensor_day__built where model ="
+        before = set(build.query(days + " 'kpi_operations__daily_snow'"))
+        failed = build.dbt("build", "--exclude-resource-type", "unit_test")
+        assert not failed, failed
+        after = set(build.query(days + " 'kpi_operations__daily_snow'"))
+        return sorted({day[:2] for day in before ^ after})
+
+    @staticmethod
+    def days_of(build: Build, sensor_id: str) -> list[str]:
+        query = f"select local_date::varchar from main.kpi_operations__sensor_health where sensor_id = '{sensor_id}'"
+        return [day for (day,) in build.query(query + " order by 1")]
+
+    def test_a_sensor_that_was_taken_down_is_silent_no_longer(self, restored: Build) -> None:
+        status = (
+            "select status, reasons, (select bool_or(is_open) from main.kpi_operations__sensor_gap as gaps"
+            " where gaps.sensor_id = sensors.sensor_id)"
+            " from main.kpi_operations__sensor_status as sensors where sensor_id = 'A81758FFFE04A006'"
+        )
+        assert restored.query(status) == [("fault", "stale, low_availability", True)]
+        built = self.built_by(restored, "A81758FFFE04A006", "", "2026-01-11")
+        assert built == [("tts_hogland", day) for day in ("2026-01-12", "2026-01-13", "2026-01-14")]
+        assert self.days_of(restored, "A81758FFFE04A006") == ["2026-01-10", "2026-01-11"]
+        assert restored.query(status) == [("taken_down", None, False)]
+        gaps = "select gap_to::varchar from main.kpi_operations__sensor_gap where sensor_id = 'A81758FFFE04A006'"
+        assert restored.query(gaps) == [("2026-01-11 23:00:00+00",)]
+        values = "select count(*) from main.fct_kpi_value where kpi_id = 'sensor_availability' and area_id ="
+        assert restored.query(values + " 'A81758FFFE04A006'") == [(2,)]
+
+    def test_readings_from_before_and_after_a_sensors_service_are_in_no_mart(self, restored: Build) -> None:
+        built = self.built_by(restored, "A81758FFFE04A001", "2026-01-12", "2026-01-12")
+        assert built == [("tts_hogland", f"2026-01-{day}") for day in (10, 11, 12, 13, 14)]
+        assert self.days_of(restored, "A81758FFFE04A001") == ["2026-01-12"]
+        by_nights = [restored.query(f"from main.{mart} order by all") for mart in ("fct_kpi_value", "kpi_lineage")]
+        assert not restored.dbt("run", "--full-refresh")
+        full = [restored.query(f"from main.{mart} order by all") for mart in ("fct_kpi_value", "kpi_lineage")]
+        assert full == by_nights
+
+    def test_a_date_that_moves_by_a_day_builds_that_day_and_the_next(self, restored: Build) -> None:
+        self.built_by(restored, "A81758FFFE04A001", "2026-01-11", "")
+        built = self.built_by(restored, "A81758FFFE04A001", "2026-01-12", "")
+        assert built == [("tts_hogland", "2026-01-11"), ("tts_hogland", "2026-01-12")]
+
+    def test_a_sensor_without_a_mounting_is_expected_from_the_day_the_register_says(self, restored: Build) -> None:
+        _append(restored.seeds / "sensors.csv", "74460,smhi,74460,Axamo,0682,weather_station,,,57.75,14.08,60,,")
+        self.built_by(restored, "74460", "", "")
+        assert self.days_of(restored, "74460")[0] == "2026-01-10"
+        self.built_by(restored, "74460", "2026-01-13", "")
+        assert self.days_of(restored, "74460") == ["2026-01-13", "2026-01-14"]
 
 
 class TestMountings:

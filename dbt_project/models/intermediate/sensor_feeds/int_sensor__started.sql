@@ -43,7 +43,8 @@ reading_starts as (
     group by feed, sensor_id
 ),
 
--- A sensor is expected from the day its feed was first read and it was up, or earlier if it did send.
+-- A sensor is expected from the day its feed was first read and it was up, or earlier if it did send. The register may
+-- say since when it is in service: what it sent before that was not meant for anybody.
 final as (
     select
         sensors.feed,
@@ -51,10 +52,12 @@ final as (
         sensors.municipality_code,
         sensors.expected_interval_minutes,
         sensor_kinds.main_quantity,
-        least(
-            reading_starts.first_date,
-            greatest(feed_starts.first_date, mounting_starts.first_date)
-        ) as first_date
+        if(
+            sensors.active_from is null,
+            least(reading_starts.first_date, greatest(feed_starts.first_date, mounting_starts.first_date)),
+            greatest(feed_starts.first_date, sensors.active_from)
+        ) as first_date,
+        sensors.active_to
     from sensors
     inner join sensor_kinds on sensors.sensor_kind = sensor_kinds.sensor_kind
     inner join feed_starts on sensors.feed = feed_starts.feed

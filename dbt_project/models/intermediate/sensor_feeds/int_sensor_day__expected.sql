@@ -34,10 +34,14 @@ final as (
         sensors.sensor_id,
         sensors.municipality_code,
         sensors.main_quantity,
+        sensors.active_to,
         lasting.local_date,
         greatest(1, lasting.day_minutes // sensors.expected_interval_minutes)::bigint as expected_readings
     from sensors
-    inner join lasting on sensors.first_date <= lasting.local_date
+    inner join lasting
+        on
+            sensors.first_date <= lasting.local_date
+            and coalesce(sensors.active_to >= lasting.local_date, true)
 )
 
 select * from final

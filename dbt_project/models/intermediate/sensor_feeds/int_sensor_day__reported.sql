@@ -1,6 +1,7 @@
 {{ config(materialized='table') }}
 
--- New snow is counted from the day before. A sensor that comes, goes or began earlier changes the days from there on.
+-- New snow is counted from the day before. A sensor that comes or goes changes the days of which it is one, and the day
+-- after each.
 with sensors as (
     select * from {{ ref('int_sensor__started') }}
 ),
@@ -21,50 +22,61 @@ daily_days as (
     where model = 'int_sensor_reading__daily'
 ),
 
-first_dates as (
-    select distinct
+changes as (
+    select
         feed,
-        first_date
+        first_date as changed_date
     from sensors
+    union
+    select
+        feed,
+        active_to + 1 as changed_date
+    from sensors
+    where active_to is not null
 ),
 
--- Whose readings a day expects: of the sensors that had begun.
-begun as (
+-- Whose readings a day expects: of the sensors that had begun and were not taken down.
+active as (
     select
-        first_dates.feed,
-        first_dates.first_date,
+        changes.feed,
+        changes.changed_date,
         md5(string_agg(
             concat_ws(
                 '|',
                 sensors.sensor_id,
                 sensors.municipality_code,
                 sensors.main_quantity,
-                sensors.expected_interval_minutes,
-                sensors.first_date
+                sensors.expected_interval_minutes
             ),
             ';' order by sensors.sensor_id
         )) as sensors
-    from first_dates
+    from changes
     inner join sensors
         on
-            first_dates.feed = sensors.feed
-            and first_dates.first_date >= sensors.first_date
-    group by first_dates.feed, first_dates.first_date
+            changes.feed = sensors.feed
+            and changes.changed_date >= sensors.first_date
+            and coalesce(changes.changed_date <= sensors.active_to, true)
+    group by changes.feed, changes.changed_date
 ),
 
 periods as (
     select
         *,
-        lead(first_date, 1, date '9999-12-31') over (partition by feed order by first_date) as next_first_date
-    from begun
+        lead(changed_date, 1, date '9999-12-31') over (partition by feed order by changed_date) as next_changed_date
+    from active
 ),
 
 versions as (
     select
         expected_days.feed,
         expected_days.local_date,
-        coalesce(daily_days.version, '') as version
+        concat_ws('#', daily_days.version, periods.sensors) as version
     from expected_days
+    inner join periods
+        on
+            expected_days.feed = periods.feed
+            and expected_days.local_date >= periods.changed_date
+            and expected_days.local_date < periods.next_changed_date
     left join daily_days
         on
             expected_days.feed = daily_days.feed
@@ -80,17 +92,10 @@ compared as (
 
 final as (
     select
-        compared.feed,
-        compared.local_date,
-        md5(concat_ws(
-            '#', compared.version, compared.version_before, periods.sensors, {{ var('new_snow_least_cm') }}
-        )) as version
+        feed,
+        local_date,
+        md5(concat_ws('#', version, version_before, {{ var('new_snow_least_cm') }})) as version
     from compared
-    inner join periods
-        on
-            compared.feed = periods.feed
-            and compared.local_date >= periods.first_date
-            and compared.local_date < periods.next_first_date
 )
 
 select * from final

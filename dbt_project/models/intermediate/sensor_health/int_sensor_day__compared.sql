@@ -2,15 +2,14 @@ with days as (
     select * from {{ ref('int_sensor_day__recent') }}
 ),
 
-sensors as (
-    select * from {{ ref('sensors') }}
-),
-
 daily as (
     select daily.*
     from {{ ref('int_sensor_reading__daily') }} as daily
-    inner join sensors on daily.feed = sensors.feed and daily.sensor_id = sensors.sensor_id
-    where daily.local_date >= (select min(days.local_date) from days)
+    inner join days
+        on
+            daily.feed = days.feed
+            and daily.sensor_id = days.sensor_id
+            and daily.local_date = days.local_date
 ),
 
 neighbours as (

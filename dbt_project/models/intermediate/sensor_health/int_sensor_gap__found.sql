@@ -22,7 +22,8 @@ lives as (
         feed,
         sensor_id,
         {{ local_midnight('min(local_date)') }} as expected_from,
-        {{ local_midnight('max(local_date) + 1') }} as expected_to
+        {{ local_midnight('max(local_date) + 1') }} as expected_to,
+        coalesce(max(local_date) = max(active_to), false) as is_taken_down
     from expected_days
     group by feed, sensor_id
 ),
@@ -101,9 +102,10 @@ measured as (
         gaps.sensor_id,
         limits.expected_interval_minutes,
         limits.silence_minutes,
-        gaps.gap_to,
+        -- The gap of a sensor that was taken down ends with its last day.
+        coalesce(gaps.gap_to, if(lives.is_taken_down, lives.expected_to, null)) as gap_to,
         lives.expected_to,
-        coalesce(gaps.gap_from, lives.expected_from) as gap_from,
+        greatest(gaps.gap_from, lives.expected_from) as gap_from,
         coalesce(gaps.gap_to, lives.expected_to) as counted_to
     from gaps
     inner join lives on gaps.feed = lives.feed and gaps.sensor_id = lives.sensor_id

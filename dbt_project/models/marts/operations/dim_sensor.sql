@@ -28,6 +28,8 @@ final as (
         sensors.latitude,
         sensors.longitude,
         sensors.expected_interval_minutes::integer as expected_interval_minutes,
+        sensors.active_from,
+        sensors.active_to,
         mountings.mount_height_mm::integer as mount_height_mm,
         mountings.angle_deg::double as angle_deg,
         mountings.zero_offset_mm::integer as zero_offset_mm,

@@ -1,15 +1,16 @@
-with sensors as (
+with days as (
+    select * from {{ ref('int_sensor_day__assessed') }}
+),
+
+sensors as (
     select distinct
         feed,
         sensor_id,
         site,
         municipality_code,
-        sensor_kind
+        sensor_kind,
+        coalesce(active_to <= (select max(days.last_date) from days), false) as is_taken_down
     from {{ ref('dim_sensor') }}
-),
-
-days as (
-    select * from {{ ref('int_sensor_day__assessed') }}
 ),
 
 lasting as (
@@ -64,6 +65,7 @@ final as (
         sensors.sensor_kind,
         last_days.local_date as status_date,
         case
+            when sensors.is_taken_down then 'taken_down'
             when last_days.sensor_id is null then 'never_read'
             when explained.is_faulty then 'fault'
             when explained.sensor_id is not null then 'attention'
@@ -82,7 +84,11 @@ final as (
     from sensors
     left join last_days on sensors.feed = last_days.feed and sensors.sensor_id = last_days.sensor_id
     left join weeks on sensors.feed = weeks.feed and sensors.sensor_id = weeks.sensor_id
-    left join explained on sensors.feed = explained.feed and sensors.sensor_id = explained.sensor_id
+    left join explained
+        on
+            sensors.feed = explained.feed
+            and sensors.sensor_id = explained.sensor_id
+            and not sensors.is_taken_down
 )
 
 select * from final

@@ -82,7 +82,7 @@ def seeded(name: str, column: str) -> list[str]:
 @pytest.mark.parametrize(
     ("group", "codes"),
     [
-        ("sensor_status", ["ok", "attention", "fault", "never_read"]),
+        ("sensor_status", ["ok", "attention", "fault", "taken_down", "never_read"]),
         ("sensor_reasons", seeded("sensor_health_reasons", "reason")),
         ("sensor_kinds", seeded("sensor_kinds", "sensor_kind")),
     ],
