@@ -70,7 +70,12 @@ final as (
         coalesce(list(
             { 'step_at': observed_at, 'change': value - previous_value }
             order by observed_at
-        ) filter (where change > step and elapsed_minutes <= silence_minutes), []) as steps
+        ) filter (where change > step and elapsed_minutes <= silence_minutes), []) as steps,
+        min(observed_at) as first_observed_at,
+        max(observed_at) as last_observed_at,
+        -- Null where that reading is not valid: a step is from one reading to the next, over midnight too.
+        arg_min_null(value, observed_at) as value_first,
+        arg_max_null(value, observed_at) as value_last
     from judged
     group by feed, sensor_id, quantity, local_date
 )

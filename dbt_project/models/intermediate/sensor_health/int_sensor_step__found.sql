@@ -2,10 +2,6 @@ with traces as (
     select * from {{ ref('int_sensor_day__trace') }}
 ),
 
-daily as (
-    select * from {{ ref('int_sensor_reading__daily') }}
-),
-
 limits as (
     select * from {{ ref('int_sensor_health__limit') }}
 ),
@@ -27,26 +23,27 @@ within_days as (
 
 between_days as (
     select
-        daily.feed,
-        daily.sensor_id,
-        daily.quantity,
-        daily.local_date,
-        daily.first_observed_at as step_at,
-        daily.value_first - lag(daily.value_last) over by_day as change,
-        date_diff('second', lag(daily.last_observed_at) over by_day, daily.first_observed_at) / 60.0 as elapsed_minutes,
+        traces.feed,
+        traces.sensor_id,
+        traces.quantity,
+        traces.local_date,
+        traces.first_observed_at as step_at,
+        traces.value_first - lag(traces.value_last) over by_day as change,
+        date_diff('second', lag(traces.last_observed_at) over by_day, traces.first_observed_at) / 60.0
+            as elapsed_minutes,
         limits.step,
         limits.silence_minutes
-    from daily
+    from traces
     inner join limits
         on
-            daily.feed = limits.feed
-            and daily.sensor_id = limits.sensor_id
-            and daily.quantity = limits.quantity
+            traces.feed = limits.feed
+            and traces.sensor_id = limits.sensor_id
+            and traces.quantity = limits.quantity
     where
         limits.step is not null
         -- A change counts from a reading that is no older than the silence allowed before the first shown day.
-        and daily.local_date >= (select shown.first_date from shown) - 1 - (limits.silence_minutes // 1440)::integer
-    window by_day as (partition by daily.feed, daily.sensor_id, daily.quantity order by daily.local_date)
+        and traces.local_date >= (select shown.first_date from shown) - 1 - (limits.silence_minutes // 1440)::integer
+    window by_day as (partition by traces.feed, traces.sensor_id, traces.quantity order by traces.local_date)
 ),
 
 final as (
