@@ -45,10 +45,11 @@ final as (
         sensor_id,
         other_id,
         relation,
-        distance_km
+        distance_km,
+        nearness
     from ranked
-    -- Five neighbours are enough for a median, and the nearest station stands for SMHI.
-    where nearness <= if(relation = 'smhi', 1, 5)
+    -- Five neighbours are enough for a median.
+    where relation = 'smhi' or nearness <= 5
 )
 
 select * from final

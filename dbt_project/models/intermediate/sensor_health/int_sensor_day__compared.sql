@@ -48,7 +48,10 @@ compared as (
         own.local_date,
         neighbours.relation,
         count(*) as others,
-        own.value_mean - median(daily.value_mean) as difference,
+        -- The nearest station that measured the quantity that day stands for SMHI.
+        own.value_mean - if(
+            neighbours.relation = 'smhi', arg_min(daily.value_mean, neighbours.nearness), median(daily.value_mean)
+        ) as difference,
         if(neighbours.relation = 'smhi', own.smhi_difference, own.neighbour_difference) as limit_value
     from own
     inner join neighbours on own.sensor_id = neighbours.sensor_id
