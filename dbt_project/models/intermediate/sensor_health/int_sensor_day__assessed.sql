@@ -37,9 +37,13 @@ refused as (
         feed,
         sensor_id,
         local_date,
-        count(*) as refused_readings,
+        -- A source that delivers a reading again has it refused again. What has no time is told apart by nothing.
+        count(distinct concat_ws('|', quantity, observed_at)) filter (where observed_at is not null)
+        + count_if(observed_at is null) as refused_readings,
         -- The range rules of the suite are named by what a value is within.
-        count_if(regexp_matches(check_name, '_is_.*within_')) as out_of_range_readings
+        count(distinct concat_ws('|', quantity, observed_at)) filter (
+            where regexp_matches(check_name, '_is_.*within_')
+        ) as out_of_range_readings
     from refused_readings
     group by feed, sensor_id, local_date
 ),

@@ -7,6 +7,7 @@ final as (
         source as feed,
         sensor_id,
         quantity,
+        observed_at,
         -- A message whose time cannot be read belongs to the day it was delivered.
         coalesce({{ local_day('observed_at') }}, landing_day) as local_date,
         check_name,
