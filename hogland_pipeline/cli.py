@@ -22,7 +22,7 @@ from hogland_pipeline.overview import NothingPublished, QueryFailed
 from hogland_pipeline.publish import PublicationRefused
 from hogland_pipeline.releases import PublicationFailed
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
-from hogland_pipeline.warehouse import WarehouseBusy
+from hogland_pipeline.warehouse import WarehouseBusy, WarehouseUnreadable
 from sensors_ingest.landing import LandingDamaged
 from sensors_ingest.listener.failure import ListenerFailed
 
@@ -35,6 +35,7 @@ OBSTACLES = (
     PublicationFailed,
     PublicationRefused,
     WarehouseBusy,
+    WarehouseUnreadable,
 )
 
 app = typer.Typer(help="The Högland data platform.", no_args_is_help=True, pretty_exceptions_enable=False)

@@ -1,4 +1,4 @@
-"""Is this installation able to run? Settings, versions, rights, locks, disk, the database, and runs that died.
+"""Is this installation able to run? Settings, versions, rights, locks, disk, warehouse, server, and runs that died.
 
 Every finding is a sentence; what can be mended says how.
 """
@@ -26,6 +26,7 @@ from hogland_pipeline.releases import current_release
 from hogland_pipeline.resources import bind_sources
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError
 from hogland_pipeline.targets.postgres import TargetFailed
+from hogland_pipeline.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable
 
 LEAST_FREE_BYTES = 2_000_000_000
 
@@ -48,6 +49,7 @@ def examine(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
     yield from _versions()
     yield from _folders(settings)
     yield from _locks(settings)
+    yield from _warehouse(settings)
     yield from _server(settings)
     yield from _runs(settings, fix=fix)
 
@@ -116,6 +118,19 @@ def _locks(settings: Settings) -> Iterator[Finding]:
     lock = settings.warehouse_path.with_name(settings.warehouse_path.name + ".lock")
     for subject, path in (("warehouse", lock), ("releases", target_of(settings).releases / ".lock")):
         yield Finding(subject, *(("warning", "in use by a process") if _is_held(path) else ("ok", "free")))
+
+
+def _warehouse(settings: Settings) -> Iterator[Finding]:
+    """Whether it can be opened; one that is in use can."""
+    if not settings.warehouse_path.exists():
+        return
+    try:
+        with Warehouse(settings.warehouse_path, wait_seconds=0).read():
+            pass
+    except WarehouseUnreadable as damage:
+        yield Finding("warehouse", "problem", str(damage))
+    except WarehouseBusy:
+        return
 
 
 def _is_held(path: Path) -> bool:

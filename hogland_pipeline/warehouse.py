@@ -48,6 +48,10 @@ class WarehouseBusy(Exception):
     """Another process kept the warehouse for longer than we were willing to wait."""
 
 
+class WarehouseUnreadable(Exception):
+    """The file of the warehouse cannot be opened: it is damaged, or this user may not."""
+
+
 @dataclass(frozen=True)
 class RawTable:
     """A table of ``raw``: what identifies a row, what makes it a new revision, and which of two revisions wins.
@@ -293,7 +297,7 @@ class Warehouse:
                 return connection
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
-                    raise
+                    raise WarehouseUnreadable(f"{self.path.name} cannot be opened: {error}") from None
                 if time.monotonic() + pause > deadline:
                     holder = re.search(r"\(PID (\d+)\)", str(error))
                     raise WarehouseBusy(

@@ -12,7 +12,7 @@ import typer
 from hogland_pipeline.cli import _plain_errors
 from hogland_pipeline.manifest import ManifestMissing
 from hogland_pipeline.settings import PROJECT_ROOT, SettingsError
-from hogland_pipeline.warehouse import WarehouseBusy
+from hogland_pipeline.warehouse import WarehouseBusy, WarehouseUnreadable
 from sensors_ingest.landing import LandingDamaged
 
 
@@ -70,6 +70,7 @@ def test_a_data_folder_that_cannot_be_used_is_told(tmp_path: Path, command: str,
         SettingsError("bad setting."),
         ManifestMissing("no manifest"),
         WarehouseBusy("held by 1"),
+        WarehouseUnreadable("warehouse.duckdb cannot be opened"),
         LandingDamaged(Path("x.json"), "is no sidecar"),
     ]
 )

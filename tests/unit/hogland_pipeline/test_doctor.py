@@ -6,6 +6,7 @@ import pytest
 
 from hogland_pipeline.doctor import Finding, examine
 from hogland_pipeline.settings import load_settings
+from hogland_pipeline.warehouse import Warehouse
 
 FEED = """
 data_dir = "data"
@@ -58,3 +59,27 @@ def test_a_source_that_cannot_be_built_is_a_problem(tmp_path: Path, old: str, ne
     (finding,) = of_sources(tmp_path, FEED.replace(old, new))
     assert finding.outcome == "problem"
     assert finding.message.startswith(told)
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 1000, b""])
+def test_a_warehouse_that_cannot_be_opened_is_a_problem(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "hogland.toml"
+    path.write_text(FEED, encoding="utf-8")
+    settings = load_settings(path, {})
+    settings.warehouse_path.parent.mkdir()
+    settings.warehouse_path.write_bytes(content)
+    free, unreadable = [finding for finding in examine(settings) if finding.subject == "warehouse"]
+    assert free.outcome == "ok"
+    assert unreadable.outcome == "problem"
+    assert unreadable.message.startswith("warehouse.duckdb cannot be opened: ")
+
+
+def test_of_a_warehouse_that_can_be_opened_nothing_more_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "hogland.toml"
+    path.write_text(FEED, encoding="utf-8")
+    settings = load_settings(path, {})
+    with Warehouse(settings.warehouse_path).write():
+        (held,) = [finding for finding in examine(settings) if finding.subject == "warehouse"]
+    assert held.outcome == "warning"
+    (free,) = [finding for finding in examine(settings) if finding.subject == "warehouse"]
+    assert free == Finding("warehouse", "ok", "free")

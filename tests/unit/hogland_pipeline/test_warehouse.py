@@ -11,7 +11,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from hogland_pipeline.warehouse import CANDIDATE_COLUMNS, RAW_TABLES, RawTable, Warehouse, WarehouseBusy
+from hogland_pipeline.warehouse import (
+    CANDIDATE_COLUMNS,
+    RAW_TABLES,
+    RawTable,
+    Warehouse,
+    WarehouseBusy,
+    WarehouseUnreadable,
+)
 from tests.unit.hogland_pipeline.raw_rows import SCHEMAS
 
 
@@ -129,7 +136,8 @@ def test_a_process_that_lets_go_in_time_costs_nothing(tmp_path: Path) -> None:
 def test_a_damaged_file_is_an_error_at_once(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     path.write_bytes(b"not a database" * 1000)
-    with pytest.raises(duckdb.IOException, match="not a valid DuckDB"), Warehouse(path, 60).read():
+    told = "warehouse.duckdb cannot be opened: .*not a valid DuckDB"
+    with pytest.raises(WarehouseUnreadable, match=told), Warehouse(path, 60).read():
         pass
 
 
