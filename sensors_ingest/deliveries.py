@@ -1,6 +1,7 @@
 """Files that somebody else puts into a folder."""
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
@@ -24,12 +25,31 @@ def content(source: str, path: Path) -> Iterator[bytes]:
 
 
 def days_not_landed(landing: Landing, source: str, delivered: Iterable[Delivery], days: Collection[date]) -> set[date]:
-    """Those of ``days`` of which a file has not landed: it came late, or has another size than when it was read (of a
-    ``.gz`` it is not known before it is unpacked).
+    """Those of ``days`` of which a file has not landed: it came late, or was not whole when it was read.
+
+    Name and size tell it of nearly every file. The others are read: one that was renamed or packed has landed all the
+    same, and one that cannot be read would only stop its feed, night after night.
     """
-    landed = {(file.day, file.address, size) for file in landing.files(source, days) for size in (file.size, None)}
+    landed = landing.files(source, days)
+    known = {(file.day, file.address, file.size) for file in landed}
+    contents = {(file.day, file.landing_id) for file in landed}
     return {
         day
         for day, path in delivered
-        if day and day in days and (day, path.name, None if path.suffix == ".gz" else path.stat().st_size) not in landed
+        if day
+        and day in days
+        and (day, path.name, path.stat().st_size) not in known
+        and (landing_id := _landing_id(source, path))
+        and (day, landing_id) not in contents
     }
+
+
+def _landing_id(source: str, path: Path) -> str | None:
+    """What the file would be called in landing; None when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        for chunk in content(source, path):
+            digest.update(chunk)
+    except http.SourceUnreachable:
+        return None
+    return digest.hexdigest()

@@ -118,6 +118,12 @@ def test_the_night_asks_again_for_days_whose_files_came_late_or_were_not_whole(t
     (tmp_path / "uplinks/2026-01-07-evening.ndjson.gz").write_bytes(gzip.compress(b"{}\n"))
     assert first_day() == "2026-01-07"
     assert first_day() == "2026-01-10"
+    # Packed, renamed or twice the same: it has landed. What cannot be unpacked would stop the feed every night.
+    with gzip.open(tmp_path / "tables/2026-01-08.csv.gz", "wb") as packed:
+        packed.write((tmp_path / "tables/2026-01-08.csv").read_bytes())
+    (tmp_path / "tables/2026-01-08.csv").rename(tmp_path / "tables/2026-01-08-old.csv")
+    (tmp_path / "uplinks/2026-01-06-late.ndjson.gz").write_bytes(gzip.compress(b"{}\n" * 1000)[:-12])
+    assert first_day() == "2026-01-10"
 
 
 def test_the_night_begins_also_when_deliveries_cannot_be_listed(tmp_path: Path) -> None:
