@@ -127,8 +127,8 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
     try:
         with Warehouse(settings.warehouse_path, wait_seconds=0).read():
             pass
-    except WarehouseUnreadable as damage:
-        yield Finding("warehouse", "problem", str(damage))
+    except (WarehouseUnreadable, OSError) as obstacle:
+        yield Finding("warehouse", "problem", str(obstacle))
     except WarehouseBusy:
         return
 

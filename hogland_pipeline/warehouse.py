@@ -295,8 +295,8 @@ class Warehouse:
                 connection = duckdb.connect(str(self.path), read_only=read_only, config=OPTIONS)
                 connection.execute("SET TimeZone = 'UTC'")
                 return connection
-            except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
+            except duckdb.Error as error:
+                if "could not set lock" not in str(error).lower():
                     raise WarehouseUnreadable(f"{self.path.name} cannot be opened: {error}") from None
                 if time.monotonic() + pause > deadline:
                     holder = re.search(r"\(PID (\d+)\)", str(error))

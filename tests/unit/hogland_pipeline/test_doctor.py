@@ -74,6 +74,20 @@ def test_a_warehouse_that_cannot_be_opened_is_a_problem(tmp_path: Path, content:
     assert unreadable.message.startswith("warehouse.duckdb cannot be opened: ")
 
 
+def test_a_warehouse_whose_lock_is_not_ours_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "hogland.toml"
+    path.write_text(FEED, encoding="utf-8")
+    settings = load_settings(path, {})
+    with Warehouse(settings.warehouse_path).write():
+        pass
+    lock = settings.warehouse_path.with_name("warehouse.duckdb.lock")
+    lock.unlink()
+    lock.mkdir()
+    told = [finding for finding in examine(settings) if finding.subject == "warehouse"]
+    assert told[-1].outcome == "problem"
+    assert "warehouse.duckdb.lock" in told[-1].message
+
+
 def test_of_a_warehouse_that_can_be_opened_nothing_more_is_told(tmp_path: Path) -> None:
     path = tmp_path / "hogland.toml"
     path.write_text(FEED, encoding="utf-8")

@@ -133,11 +133,21 @@ def test_a_process_that_lets_go_in_time_costs_nothing(tmp_path: Path) -> None:
             assert connection.execute("SELECT 1").fetchall() == [(1,)]
 
 
-def test_a_damaged_file_is_an_error_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("is_flipped", "told"), [(False, "not a valid DuckDB"), (True, "Corrupt database file: computed checksum .* block")]
+)
+def test_a_damaged_file_is_an_error_at_once(tmp_path: Path, is_flipped: bool, told: str) -> None:
     path = tmp_path / "warehouse.duckdb"
-    path.write_bytes(b"not a database" * 1000)
-    told = "warehouse.duckdb cannot be opened: .*not a valid DuckDB"
-    with pytest.raises(WarehouseUnreadable, match=told), Warehouse(path, 60).read():
+    if is_flipped:
+        with Warehouse(path).write():
+            pass
+        content = bytearray(path.read_bytes())
+        content[5000] ^= 1  # in the first of the headers
+        path.write_bytes(content)
+    else:
+        path.write_bytes(b"not a database" * 1000)
+    said = f"warehouse.duckdb cannot be opened: .*{told}"
+    with pytest.raises(WarehouseUnreadable, match=said), Warehouse(path, 60).read():
         pass
 
 
