@@ -51,16 +51,17 @@ def as_record(answer: Iterable[bytes]) -> Iterator[bytes]:
 def documents(landing: Landing, file: LandedFile) -> Iterator[str]:
     """The JSON texts of a landing file, one at a time; bytes that are not UTF-8 become U+FFFD.
 
-    A record without a text is an answer that said nothing, such as a bare 404; before the first record there is none.
+    A record without a text is an answer that said nothing, such as a bare 404; between two separators there is none,
+    nor before the first.
     """
     pending, is_record = b"", False
     for chunk in landing.chunks(file):
         *whole, pending = (pending + chunk).split(RECORD_SEPARATOR)
         for content in whole:
-            if (text := _text(content)) or is_record:
+            if (text := _text(content)) or (is_record and content):
                 yield text
             is_record = True
-    if (text := _text(pending)) or is_record:
+    if (text := _text(pending)) or (is_record and pending):
         yield text
 
 

@@ -268,7 +268,11 @@ def folder_path(source: str, origin: Folder) -> Path:
 
 def error_body(session: HttpSession, response: requests.Response) -> bytes:
     """The body of an error, without the session's secret: its beginning, which tells what is wrong."""
-    content = next(response.iter_content(LONGEST_ERROR_BODY), b"")
+    content = b""
+    for piece in response.iter_content(LONGEST_ERROR_BODY):
+        content = (content + piece)[:LONGEST_ERROR_BODY]
+        if len(content) == LONGEST_ERROR_BODY:
+            break
     return session.redacted(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 

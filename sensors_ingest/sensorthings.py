@@ -167,8 +167,10 @@ def _unit(holder: str) -> str:
 
 
 def _id_in(link: str) -> str:
-    """SQL: the id in a link such as ``…/Datastreams('12')/…``."""
-    return f"nullif(trim(regexp_extract({link}, 'Datastreams\\((.+?)\\)', 1), ''''), '')"
+    """SQL: the id in a link such as ``…/Datastreams('12')/…``; in quotation marks it may hold any character."""
+    said = f"url_decode(regexp_extract({link}, 'Datastreams\\((''(?:[^'']|'''')*''|[^)]+)\\)', 1))"
+    bare = f"replace({said}[2:-2], '''''', '''')"
+    return f"nullif(CASE WHEN starts_with({said}, '''') THEN {bare} ELSE {said} END, '')"
 
 
 # The newest description is that of the stream whose observations follow, also where it names no stream.

@@ -271,11 +271,13 @@ def _split(delimiter: str) -> str:
     """
     mark, escaped = quoted(delimiter), re.escape(delimiter)
     pattern = quoted(f'{escaped}("(?:[^"]|"")*"|[^{escaped}]*)')
+    is_open = """cell[1] = '"' AND (length(cell) = 1 OR cell[-1] <> '"')"""
     return f"""
         SELECT landing_row, line,
                CASE
                    WHEN NOT contains(line, '"') THEN string_split(line, {mark})
-                   WHEN array_to_string(quoted, {mark}) = rtrim(line, E'\\r\\n') THEN list_transform(
+                   WHEN array_to_string(quoted, {mark}) = rtrim(line, E'\\r\\n')
+                       AND len(list_filter(quoted, lambda cell: {is_open})) = 0 THEN list_transform(
                        quoted,
                        lambda cell: CASE
                            WHEN cell[1] = '"' THEN replace(substr(cell, 2, length(cell) - 2), '""', '"') ELSE cell

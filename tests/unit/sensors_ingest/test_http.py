@@ -6,16 +6,20 @@ import zlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from sensors_ingest.http import (
+    LONGEST_ERROR_BODY,
     Folder,
     HttpOrigin,
     SourceUnreachable,
     body,
+    error_body,
     error_message,
     folder_path,
     get,
@@ -144,6 +148,16 @@ def test_token_that_is_repeated_in_a_404_does_not_land(tmp_path: Path, kind: str
     assert landing.read(file) == b"\x1e" + missing.replace(SECRET.encode(), "…".encode()) + b"\n"
     [reason] = decode(source, landing, [file])["reject_reason"]
     assert reason.endswith("but: nothing for \xe5 …")
+
+
+def test_an_error_that_comes_in_pieces_is_whole_and_no_longer_than_its_limit() -> None:
+    answer = requests.Response()
+    pieces = [b'{"mess', b'age": "no str', b'eam 7"}', b" " * LONGEST_ERROR_BODY]
+    answer.raw = SimpleNamespace(stream=lambda size, decode_content: iter(pieces))
+    with open_session(None) as session:
+        content = error_body(session, answer)
+    assert content.startswith(b'{"message": "no stream 7"}')
+    assert len(content) == LONGEST_ERROR_BODY
 
 
 @pytest.mark.parametrize("header", ["Retry-After", "X-Ratelimit-Reset", "X-Rate-Limit-Retry"])

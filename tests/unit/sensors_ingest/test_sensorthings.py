@@ -124,11 +124,36 @@ def test_data_array_reads_like_the_plain_form(landing: Landing) -> None:
     ]
 
 
+def test_a_separator_that_is_doubled_says_nothing(landing: Landing) -> None:
+    content = sequence(stream(), {"value": [observation(1.5)]}).replace(b"\x1e", b"\x1e\x1e") + b"\x1e"
+    rows = decode_one(DELIVERED, landing, content, suffix="json-seq")
+    assert rows.select("landing_row", "value", "reject_reason").rows() == [(1, 1.5, None)]
+
+
 def test_observation_may_bring_its_own_data_stream(landing: Landing) -> None:
     own = observation(32, Datastream=stream("°F"))
     linked = observation(2, **{"Datastream@iot.navigationLink": "https://x/v1.1/Datastreams('12')"})
     rows = decode_one(DELIVERED, landing, sequence(stream(), [own, linked]), suffix="json-seq")
     assert rows["value"].to_list() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("link", "stream_id"),
+    [
+        ("Datastreams(12)", "12"),
+        ("Datastreams('12')/Observations", "12"),
+        ("Datastreams('urn%3Ax')", "urn:x"),
+        ("Datastreams(%27urn:x%27)", "urn:x"),
+        ("Datastreams('a''b')", "a'b"),
+        ("Datastreams('s(1)')/Observations", "s(1)"),
+    ],
+)
+def test_a_link_names_a_stream_with_any_id(landing: Landing, link: str, stream_id: str) -> None:
+    literal = stream_id if stream_id.isdigit() else "'" + stream_id.replace("'", "''") + "'"
+    source = SensorThings("things", Folder(Path()), (Datastream(literal, "roof", "air_temperature"),))
+    linked = observation(2, **{"Datastream@iot.navigationLink": f"https://x/v1.1/{link}"})
+    content = sequence(stream(**{"@iot.id": stream_id}), [linked])
+    assert decode_one(source, landing, content, suffix="json-seq")["value"].to_list() == [2.0]
 
 
 def test_two_streams_in_one_file_keep_their_units(landing: Landing) -> None:

@@ -107,6 +107,7 @@ def test_every_column_of_a_reading(landing: Landing, source: Tabular, content: b
         ((";1,5;", ';"1"5;'), UNCLOSED),
         ((";1,5;", ';"1" ;'), UNCLOSED),
         (("se-1", '"se"-1'), UNCLOSED),
+        ((";degC;G;", ';deg"C;"G;'), UNCLOSED),
     ],
 )
 def test_broken_line_is_one_reject_with_its_number(landing: Landing, change: tuple[str, str], reason: str) -> None:
