@@ -35,9 +35,18 @@ building_winters as (
     select * from {{ ref('kpi_operations__building_peak_power') }}
 ),
 
--- A period that is not over is complete up to this day. Meters may have been read after it, the same night.
+-- A period that is not over is complete up to the last day of its feed, which ends where all its sensors were taken down.
+feed_so_far as (
+    select
+        feed,
+        max(local_date) as last_date
+    from daily_snow
+    group by feed
+),
+
+-- Meters may have been read after it, the same night.
 so_far as (
-    select max(local_date) as last_date from daily_snow
+    select max(last_date) as last_date from feed_so_far
 ),
 
 sensor_days as (
@@ -47,10 +56,10 @@ sensor_days as (
         -- A winter is 1 October to 30 April and is named by its two years.
         year(daily_snow.local_date - interval '9 months')::integer as winter_year,
         date_trunc('month', daily_snow.local_date)::date as month_date,
-        so_far.last_date
+        feed_so_far.last_date
     from daily_snow
     inner join sensors on daily_snow.sensor_id = sensors.sensor_id
-    cross join so_far
+    inner join feed_so_far on daily_snow.feed = feed_so_far.feed
 ),
 
 availability as (
@@ -200,13 +209,13 @@ frost_risk_hours as (
         frost_months.observed_hours / date_diff(
             'hour',
             {{ local_midnight('frost_months.month_date') }},
-            {{ local_midnight('least(last_day(frost_months.month_date), so_far.last_date) + 1') }}
+            {{ local_midnight('least(last_day(frost_months.month_date), feed_so_far.last_date) + 1') }}
         ) as completeness,
         if(frost_months.observed_hours = 0, 'missing', 'observed') as value_status,
         frost_months.feed as source_vintage,
         frost_months.loaded_at
     from frost_months
-    cross join so_far
+    left join feed_so_far on frost_months.feed = feed_so_far.feed
 ),
 
 heat_use_normalised as (

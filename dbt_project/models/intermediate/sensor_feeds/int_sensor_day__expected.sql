@@ -36,7 +36,7 @@ final as (
         sensors.main_quantity,
         sensors.active_to,
         lasting.local_date,
-        greatest(1, lasting.day_minutes // sensors.expected_interval_minutes)::bigint as expected_readings
+        greatest(1, floor(lasting.day_minutes / sensors.expected_interval_minutes))::bigint as expected_readings
     from sensors
     inner join lasting
         on
