@@ -35,7 +35,7 @@ building_winters as (
     select * from {{ ref('kpi_operations__building_peak_power') }}
 ),
 
--- A period that is not over is complete up to the last day of its feed, which ends where all its sensors were taken down.
+-- A period that is not over is complete up to the last day of its feed, which ends when its sensors are taken down.
 feed_so_far as (
     select
         feed,
