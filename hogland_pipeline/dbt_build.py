@@ -17,6 +17,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from hogland_pipeline.settings import PROJECT_ROOT, Settings
+from sensors_ingest.disk import sync
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
@@ -120,9 +121,9 @@ def promote(settings: Settings, candidate: Path) -> None:
     wal = candidate.with_name(candidate.name + ".wal")
     if wal.exists():
         raise DbtFailed(f"{wal.name} is left beside the candidate: it was not closed cleanly")
-    _sync(candidate)
+    sync(candidate)
     candidate.replace(current_build(settings))
-    _sync(settings.build_dir)
+    sync(settings.build_dir)
 
 
 def run_dbt(settings: Settings, candidate: Path, arguments: Sequence[str], as_of: date) -> Sequence[Any]:
@@ -190,11 +191,3 @@ def _dbt_environment(settings: Settings, build: Path) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,6 @@ the next publication clears what was left behind. A rollback points the link at 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from pathlib import Path
 
 import duckdb
 from filelock import FileLock, Timeout
+
+from sensors_ingest.disk import sync
 
 DATABASE_NAME = "hogland.duckdb"
 MANIFEST_NAME = "manifest.json"
@@ -149,7 +150,7 @@ def switch_over(target: Target, candidate: Path) -> Path:
     _sync_tree(candidate)
     release_id = candidate.name.removeprefix(CANDIDATE_PREFIX)
     folder = candidate.rename(target.releases / release_id)
-    _sync(target.releases)
+    sync(target.releases)
     _point(target, release_id)
     _retire_old(target)
     return folder
@@ -170,7 +171,7 @@ def _point(target: Target, release_id: str) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(Path(target.releases.name) / release_id, target_is_directory=True)
     fresh.replace(target.published)
-    _sync(target.root)
+    sync(target.root)
 
 
 def _retire_old(target: Target) -> None:
@@ -183,12 +184,4 @@ def _retire_old(target: Target) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)

@@ -24,6 +24,8 @@ from typing import Any
 import pyarrow as pa
 from filelock import FileLock
 
+from sensors_ingest.disk import make_folder, sync
+
 SNAPSHOT_FOLDER = "snapshot"
 SENT_FILE = "sent.json"
 
@@ -213,23 +215,6 @@ def _write_json(path: Path, content: Mapping[str, object]) -> None:
     sync(incoming)
     incoming.replace(path)
     sync(path.parent)
-
-
-def make_folder(path: Path) -> None:
-    """Make ``path`` and what is missing above it; their names are on disk."""
-    if not path.is_dir():
-        make_folder(path.parent)
-        path.mkdir(exist_ok=True)
-        sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Have the content of a file, or the names in a folder, on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _day_folder(day: date | None) -> str:

@@ -23,8 +23,9 @@ from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
 
+from sensors_ingest.disk import make_folder, sync
 from sensors_ingest.envelopes import PUSHED_LINE
-from sensors_ingest.landing import LandedFile, Landing, make_folder, sync
+from sensors_ingest.landing import LandedFile, Landing
 
 OPEN_FOLDER: Final = "open"
 # As many messages may wait for the disk; whoever brings more waits too.
