@@ -9,13 +9,18 @@ Renaming whole schemas is shorter and was tried: a query that names several tabl
 and one after it (9 of 11,780 reads of eight tables were mixed), a repeatable-read transaction finds the new tables
 empty, and views of analysts follow the old tables. Here a swap attaches the new partitions, which no reader notices,
 and updates one row, which every query and every repeatable-read transaction sees as of its own snapshot.
+
+A plan is not made as of a snapshot: PostgreSQL shows a committed row a moment before it tells other sessions of the new
+partition, and a statement prepared in an open transaction is not told at all. Such a plan would follow the new row
+to a partition that it does not know, and find nothing. So partitions are attached first, readers that were at work
+then are waited for, and only then the row changes.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +34,13 @@ from psycopg.rows import TupleRow
 from hogland_pipeline.publish_settings import PostgresSettings
 from hogland_pipeline.targets.postgres_copy import copy_parquet
 from hogland_pipeline.targets.postgres_structure import Structure, Table, column_definitions, name_of
+from hogland_pipeline.targets.postgres_transactions import readers_of, running
 
 OLDEST_SERVER = 150000  # views that apply the reader's own row policies (security_invoker) came with PostgreSQL 15
 CONNECT_TIMEOUT_SECONDS = 10
 # Readers of a table whose columns change wait this long at most; deadlocks are looked for only after a second.
 LOCK_TIMEOUT_MILLISECONDS = 200
+POLL_SECONDS = 0.02
 PUBLISHER_LOCK = 7_204_682_604_690_685  # any number, the same for every publisher of this project
 
 log = logging.getLogger(__name__)
@@ -204,10 +211,13 @@ class Preparation:
     def switch(self) -> float:
         """Show the release to readers: one transaction, tried again while readers hold what it must change.
 
+        Waits ``lock_wait_seconds`` at most for readers whose plans are older than the new partitions.
         Returns the seconds of the transaction that succeeded. Raises ``TargetFailed``; the release before stays.
         """
         with self.target.plain_errors():
-            seconds = self._switch_patiently()
+            self._patiently(self._attach_ahead)
+            self._await_older_plans()
+            seconds = self._patiently(self._switch_once)
         self._tidy()
         return seconds
 
@@ -215,25 +225,52 @@ class Preparation:
         """Give the connection back, and with it the right to publish."""
         self.connection.close()
 
-    def _switch_patiently(self) -> float:
+    def _patiently(self, step: Callable[[], None]) -> float:
         deadline = time.monotonic() + self.target.settings.lock_wait_seconds
         while True:
             started = time.perf_counter()
             try:
-                self._switch_once()
+                with self.connection.transaction():
+                    step()
                 return time.perf_counter() - started
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(LOCK_TIMEOUT_MILLISECONDS / 1000)
 
+    def _attach_ahead(self) -> None:
+        """Tables that stay as they are. One that changes locks its readers out, who then plan anew."""
+        structure = self.target.structure
+        for table in self.tables.values():
+            if structure.is_fit(self.connection, table, self.tables):
+                structure.attach(self.connection, table.name, self.number)
+
+    def _await_older_plans(self) -> None:
+        """Wait for the transactions that read a mart now; those that come to one later hear of its new partition.
+
+        One that outlasts the wait is left alone: what it prepared before finds no rows until it ends.
+        """
+        seconds = self.target.settings.lock_wait_seconds
+        deadline = time.monotonic() + seconds
+        readers = readers_of(self.connection, self.target.structure.releases)
+        while readers and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            readers &= running(self.connection)
+        if readers:
+            log.warning(
+                "%s: %d transactions have read marts for over %g seconds; statements they prepared before find no rows "
+                "until they end",
+                self.target.place,
+                len(readers),
+                seconds,
+            )
+
     def _switch_once(self) -> None:
         structure = self.target.structure
-        with self.connection.transaction():
-            for _, table in sorted(self.tables.items()):  # a mart comes before its own older versions
-                structure.fit(self.connection, table, self.tables)
-                structure.attach(self.connection, table.name, self.number)
-            structure.point_at(self.connection, self.release_id)
+        for _, table in sorted(self.tables.items()):  # a mart comes before its own older versions
+            structure.fit(self.connection, table, self.tables)
+            structure.attach(self.connection, table.name, self.number)
+        structure.point_at(self.connection, self.release_id)
 
     def _tidy(self) -> None:
         """Drop what nobody can be rolled back to; what readers still hold is dropped another night."""

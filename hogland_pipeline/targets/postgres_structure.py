@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from hogland_pipeline.publish_settings import PostgresSettings
+from hogland_pipeline.targets import postgres_transactions
 
 TYPES = {
     "BOOLEAN": "boolean",
@@ -29,10 +30,6 @@ TYPES = {
     "TIMESTAMP": "timestamp without time zone",
     "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
 }
-
-RUNNING_TRANSACTIONS = sql.SQL(
-    "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND pid <> pg_backend_pid()"
-)
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -140,6 +137,11 @@ class Structure:
         )
         return [str(release_id) for number, release_id in rows if number in numbers]
 
+    def is_fit(self, connection: Connection, table: Table, tables: Collection[str]) -> bool:
+        """Whether the stable table can take a release without a change of columns."""
+        there = self._columns(connection, self.releases, table.name)
+        return {name for name, _, _ in table.columns} <= set(there) and self._can_hold(connection, there, table, tables)
+
     def fit(self, connection: Connection, table: Table, tables: Collection[str]) -> None:
         """Make the stable table, its view, rights and policies match the contract."""
         there = self._columns(connection, self.releases, table.name)
@@ -158,12 +160,14 @@ class Structure:
         self._set_policies(connection, table)
 
     def attach(self, connection: Connection, table: str, number: int) -> None:
-        """Make a loaded release of a table part of it. Readers are not held up: their lock allows it.
+        """Make a loaded release of a table part of it, unless it is. Readers are not held up: their lock allows it.
 
         Columns that this release does not have (an older one, loaded for a roll-back) are null in it.
         """
         part = name_of(table, number)
         has = self._columns(connection, self.next, part)
+        if not has:
+            return
         lacking = {
             name: kind for name, kind in self._columns(connection, self.releases, table).items() if name not in has
         }
@@ -206,7 +210,7 @@ class Structure:
             UPDATE {releases}.release SET held_by = ARRAY({running})
             WHERE held_by IS NULL AND release_number NOT IN (SELECT release_number FROM {releases}.current_release)
             """,
-            running=RUNNING_TRANSACTIONS,
+            running=postgres_transactions.RUNNING,
         )
         rows = self._run(
             connection,
@@ -220,7 +224,7 @@ class Structure:
             WHERE held_by IS NULL OR held_by && ARRAY({running}) OR release_number IN (SELECT * FROM newest)
             """,
             [keep],
-            running=RUNNING_TRANSACTIONS,
+            running=postgres_transactions.RUNNING,
         )
         kept = {number for (number,) in rows}
         for table, number in self._parts(connection):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from hogland_pipeline.targets.postgres import PostgresTarget
 from tests.integration.postgres_nights import MARTS, ROWS, publish_night
@@ -83,8 +84,56 @@ def test_readers_through_many_swaps_meet_no_error_and_no_mixture(server: Server,
     assert parts[0][0] <= 3, "old releases pile up"
 
 
-def test_a_reader_that_holds_on_delays_nobody_but_the_tidying(server: Server, schema: str, tmp_path: Path) -> None:
-    target = PostgresTarget(server.settings(marts_schema=schema, kept_releases=1))
+class PreparedReader(threading.Thread):
+    """Runs one prepared statement again and again in one open transaction, as drivers do by themselves."""
+
+    def __init__(self, server: Server, schema: str, seconds: float) -> None:
+        super().__init__()
+        self.uri, self.seconds = server.uri, seconds
+        self.query = f"select min(night), max(night), count(*) from {schema}.daily_snow"
+        self.seen: set[Any] = set()
+        self.began, self.has_ended = threading.Event(), False
+
+    def run(self) -> None:
+        with psycopg.connect(self.uri) as connection:
+            deadline = time.monotonic() + self.seconds
+            while time.monotonic() < deadline:
+                self.seen.add(connection.execute(self.query, prepare=True).fetchone())
+                self.began.set()
+            self.has_ended = True
+
+
+def test_a_statement_prepared_in_an_open_transaction_never_finds_a_release_empty(
+    server: Server, schema: str, tmp_path: Path
+) -> None:
+    """PostgreSQL does not tell such a plan of the new partition: the row has to wait for its transaction."""
+    target = PostgresTarget(server.settings(marts_schema=schema))
+    publish_night(tmp_path, target, 0)
+    reader = PreparedReader(server, schema, seconds=3)
+    reader.start()
+    reader.began.wait()
+    assert publish_night(tmp_path, target, 1).failures == []
+
+    assert reader.has_ended
+    assert server.ask(f"select max(night) from {schema}.daily_snow") == [(1,)]
+    reader.join()
+    assert reader.seen == {(0, 0, ROWS)}
+
+
+def test_a_reader_that_holds_on_is_waited_for_a_while_and_then_told_of(
+    server: Server, schema: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = PostgresTarget(server.settings(marts_schema=schema, lock_wait_seconds=0.2))
+    publish_night(tmp_path, target, 0)
+    with psycopg.connect(server.uri) as holder:
+        holder.execute(f"select max(night) from {schema}.daily_snow")
+        assert publish_night(tmp_path, target, 1).failures == []
+        assert server.ask(f"select max(night) from {schema}.daily_snow") == [(1,)]
+    assert "1 transactions have read marts for over 0.2 seconds" in caplog.text
+
+
+def test_a_reader_that_holds_on_keeps_the_release_it_reads(server: Server, schema: str, tmp_path: Path) -> None:
+    target = PostgresTarget(server.settings(marts_schema=schema, kept_releases=1, lock_wait_seconds=0.2))
     publish_night(tmp_path, target, 0)
     with psycopg.connect(server.uri) as holder:
         holder.execute("set transaction isolation level repeatable read")
