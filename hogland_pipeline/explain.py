@@ -26,13 +26,6 @@ SHOWN_COLUMNS: Mapping[str, str] = {
     "uttc_solution": "url, stage, published_date, snapshot_at, revision",
     "sensor_reading": "feed, sensor_id, quantity, observed_at, value, unit, quality, revision",
 }
-# What a sensor's value is made of, where that is not the sensor's main quantity.
-QUANTITIES: Mapping[str, Sequence[str]] = {
-    "snow_cover_days": ("snow_depth",),
-    "plough_trigger_events": ("snow_depth",),
-    "zero_crossings": ("air_temperature",),
-    "frost_risk_hours": ("road_surface_temperature", "dew_point", "precipitation_hourly"),
-}
 AREA_COLUMNS: Mapping[str, str] = {"indicator_value": "area_id", "sensor_reading": "sensor_id"}
 STEP = " ← "
 # Tests that dbt names itself, after one column; they are counted.
@@ -91,9 +84,8 @@ def explain(settings: Settings, kpi_id: str, area_id: str, period: str) -> list[
             raise NothingPublished(_what_there_is(published, kpi_id, area_id, period))
         lineage = _records(
             published,
-            "SELECT * FROM kpi_lineage"
-            " LEFT JOIN (SELECT DISTINCT sensor_id, main_quantity FROM dim_sensor) ON raw_area_id = sensor_id"
-            " WHERE kpi_id = ? AND area_id = ? AND period = ? ORDER BY load_id, landing_id",
+            "SELECT * FROM kpi_lineage WHERE kpi_id = ? AND area_id = ? AND period = ?"
+            " ORDER BY load_id, landing_id, raw_series",
             [kpi_id, area_id, period],
         )
         [record] = _records(published, "SELECT * FROM publication WHERE mart = ?", [MART])
@@ -174,18 +166,12 @@ def _raw_rows(row: Mapping[str, Any], value: Mapping[str, Any], warehouse: duckd
         parameters += [row["raw_series"], value["period_start"].year, value["period_end"].year]
     if table == "sensor_reading":
         query += (
-            " AND quantity IN (SELECT unnest(?)) AND observed_at >= timezone('Europe/Stockholm', ?::TIMESTAMP)"
+            " AND quantity = ? AND observed_at >= timezone('Europe/Stockholm', ?::TIMESTAMP)"
             " AND observed_at < timezone('Europe/Stockholm', ?::TIMESTAMP + INTERVAL 1 DAY)"
         )
-        parameters += [_quantities(row), value["period_start"], value["period_end"]]
+        parameters += [row["raw_series"], value["period_start"], value["period_end"]]
     rows = _records(warehouse, f"{query} ORDER BY ALL DESC LIMIT {SHOWN_ROWS}", parameters)
     return [", ".join(f"{name} {cell}" for name, cell in each.items() if cell is not None) for each in rows]
-
-
-def _quantities(row: Mapping[str, Any]) -> list[str]:
-    """The quantities of the readings that a sensor's value is made of; a laser's snow depth comes from its distance."""
-    quantities = list(QUANTITIES.get(row["kpi_id"], [row["main_quantity"]]))
-    return [*quantities, "distance"] if "snow_depth" in quantities else quantities
 
 
 def _tests(manifest: Manifest, models: Sequence[str]) -> list[str]:

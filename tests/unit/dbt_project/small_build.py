@@ -215,6 +215,11 @@ class Build:
         return {table: self.query(f"select * from main.{table}") for (table,) in sorted(tables)}
 
 
+def append_row(seed: Path, row: str) -> None:
+    """Add a row to a seed of a build's own."""
+    seed.write_text(seed.read_text(encoding="utf-8").rstrip("\n") + "\n" + row + "\n", encoding="utf-8")
+
+
 def make_build(folder: Path) -> Build:
     shutil.copytree(PROJECT, folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
     build = Build(folder)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.unit.dbt_project.small_build import PROJECT, Build, make_build
+from tests.unit.dbt_project.small_build import PROJECT, Build, append_row, make_build
 
 STORED = (
     "intermediate.int_sensor_reading__hourly",
@@ -52,14 +51,10 @@ from raw.sensor_reading where feed in ('smhi', 'metry');
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     build = make_build(tmp_path_factory.mktemp("late"))
     build.change_warehouse(OTHER_FEEDS)
-    _append(build.seeds / "sensor_kinds.csv", "energy_meter_of_test,Energimätare,Energy meter,energy")
-    _append(build.seeds / "sensors.csv", "meter-1,metry,meter-1,School,0682,energy_meter_of_test,,,57.65,14.69,60,,")
+    append_row(build.seeds / "sensor_kinds.csv", "energy_meter_of_test,Energimätare,Energy meter,energy")
+    append_row(build.seeds / "sensors.csv", "meter-1,metry,meter-1,School,0682,energy_meter_of_test,,,57.65,14.69,60,,")
     assert not build.dbt("seed") | build.dbt("run")
     return build
-
-
-def _append(seed: Path, row: str) -> None:
-    seed.write_text(seed.read_text(encoding="utf-8").rstrip("\n") + "\n" + row + "\n", encoding="utf-8")
 
 
 def fingerprints(build: Build) -> dict[tuple[str, str, str], tuple[str, int]]:
@@ -302,7 +297,7 @@ class TestActiveDates:
         assert built == [("tts_hogland", "2026-01-11"), ("tts_hogland", "2026-01-12")]
 
     def test_a_sensor_without_a_mounting_is_expected_from_the_day_the_register_says(self, restored: Build) -> None:
-        _append(restored.seeds / "sensors.csv", "74460,smhi,74460,Axamo,0682,weather_station,,,57.75,14.08,60,,")
+        append_row(restored.seeds / "sensors.csv", "74460,smhi,74460,Axamo,0682,weather_station,,,57.75,14.08,60,,")
         self.built_by(restored, "74460", "", "")
         assert self.days_of(restored, "74460")[0] == "2026-01-10"
         self.built_by(restored, "74460", "2026-01-13", "")
@@ -360,7 +355,7 @@ class TestMountings:
             "A81758FFFE04A001,2026-01-03,,0,0,mm,no height",
             "A81758FFFE04A001,2026-01-04,3000.5,0,0,mm,finer than a laser reads",
         ):
-            _append(seed, row)
+            append_row(seed, row)
         assert not build.dbt("seed", "-s", "sensor_mountings")
         failed = build.dbt("test", "-s", "sensor_mountings")
         seed.write_text(text, encoding="utf-8")

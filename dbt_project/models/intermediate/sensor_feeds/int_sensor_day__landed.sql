@@ -8,12 +8,13 @@ hourly as (
     select
         feed,
         sensor_id,
+        quantity,
         date_trunc('hour', observed_at) as hour_at,
         load_id,
         landing_id,
         count(*) as readings
     from readings
-    group by feed, sensor_id, hour_at, load_id, landing_id
+    group by feed, sensor_id, quantity, hour_at, load_id, landing_id
 ),
 
 hours as (
@@ -27,14 +28,15 @@ final as (
     select
         hourly.feed,
         hourly.sensor_id,
+        hourly.quantity,
         hours.local_date,
         hourly.load_id,
         hourly.landing_id,
         sum(hourly.readings)::bigint as readings
     from hourly
     inner join hours on hourly.hour_at = hours.hour_at
-    group by hourly.feed, hourly.sensor_id, hours.local_date, hourly.load_id, hourly.landing_id
+    group by hourly.feed, hourly.sensor_id, hourly.quantity, hours.local_date, hourly.load_id, hourly.landing_id
 )
 
 select * from final
-order by feed, local_date, sensor_id, load_id, landing_id
+order by feed, local_date, sensor_id, quantity, load_id, landing_id

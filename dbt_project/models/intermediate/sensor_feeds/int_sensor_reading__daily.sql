@@ -19,8 +19,6 @@ daily as (
         sum(value_sum) as value_sum,
         -- Snow depth is observed at 07:00 Swedish normal time, summer and winter.
         max(value_first) filter (where extract(hour from hour_at) = 6) as value_at_06_utc,
-        arg_min(value_first, hour_at) as value_first,
-        arg_max(value_last, hour_at) as value_last,
         -- New snow needs the lowest depth on either side of the observation; an hour's mean keeps the noise out.
         min(value_mean) filter (
             where hour_at < timezone('UTC', local_date + interval '6 hours')
@@ -50,8 +48,6 @@ final as (
         value_sum,
         value_sum / nullif(valid_readings, 0) as value_mean,
         value_at_06_utc,
-        value_first,
-        value_last,
         value_low_before_06_utc,
         value_low_from_06_utc,
         first_observed_at,

@@ -19,7 +19,6 @@ hourly as (
         -- Decimals add up exactly, so the sum does not depend on the order in which threads met the rows.
         sum(value::decimal(18, 4)) as value_sum,
         arg_min(value, observed_at) as value_first,
-        arg_max(value, observed_at) as value_last,
         min(observed_at) as first_observed_at,
         max(observed_at) as last_observed_at,
         max(ingested_at) as loaded_at
@@ -50,7 +49,6 @@ final as (
         hourly.value_sum,
         hourly.value_sum / nullif(hourly.valid_readings, 0) as value_mean,
         hourly.value_first,
-        hourly.value_last,
         hourly.first_observed_at,
         hourly.last_observed_at,
         hourly.loaded_at

@@ -72,6 +72,20 @@ solutions as (
     select * from {{ source('raw', 'uttc_solution') }}
 ),
 
+sensors as (
+    select distinct
+        feed,
+        sensor_id,
+        main_quantity,
+        active_from,
+        active_to
+    from {{ ref('dim_sensor') }}
+),
+
+buildings as (
+    select * from {{ ref('buildings') }}
+),
+
 landed_days as (
     select * from {{ ref('int_sensor_day__landed') }}
 ),
@@ -132,6 +146,79 @@ measure_inputs as (
         {% endfor %}
         ('snow_satisfaction', 'kolada-v1', 'snow_satisfaction_margin', false)
     ) as methods (kpi_id, method_version, measure, is_own_vintage)
+),
+
+quantity_inputs (kpi_id, quantity) as (
+    values
+    ('snow_cover_days', 'snow_depth'),
+    ('plough_trigger_events', 'snow_depth'),
+    ('zero_crossings', 'air_temperature'),
+    ('frost_risk_hours', 'road_surface_temperature'),
+    ('frost_risk_hours', 'dew_point'),
+    ('frost_risk_hours', 'precipitation_hourly')
+),
+
+sensor_inputs as (
+    select
+        'sensor_availability' as kpi_id,
+        sensors.*,
+        sensors.main_quantity as quantity
+    from sensors
+    union all
+    select
+        quantity_inputs.kpi_id,
+        sensors.*,
+        quantity_inputs.quantity
+    from sensors
+    cross join quantity_inputs
+),
+
+-- A peak is compared with the one of a winter before, by the same meter.
+building_inputs as (
+    select
+        kpis.kpi_id,
+        buildings.building_id,
+        sensors.feed,
+        sensors.sensor_id,
+        kpis.quantity,
+        if(kpis.is_of_reference, left(buildings.peak_reference_winter, 4)::integer, null) as reference_year
+    from buildings
+    cross join (
+        values
+        ('heat_use_normalised', 'energy', false),
+        ('heat_use_normalised', 'air_temperature', false),
+        ('peak_power_reduction', 'energy', false),
+        ('peak_power_reduction', 'energy', true)
+    ) as kpis (kpi_id, quantity, is_of_reference)
+    inner join sensors
+        on if(kpis.quantity = 'energy', buildings.meter_id, buildings.temperature_sensor_id) = sensors.sensor_id
+),
+
+reading_inputs as (
+    select
+        kpi_id,
+        sensor_id as area_id,
+        feed as source_vintage,
+        feed,
+        sensor_id,
+        -- A laser's snow depth comes from its distance.
+        unnest(if(quantity = 'snow_depth', ['snow_depth', 'distance'], [quantity])) as quantity,
+        active_from,
+        active_to,
+        null::integer as reference_year
+    from sensor_inputs
+    union all
+    select
+        kpi_id,
+        building_id as area_id,
+        'meters' as source_vintage,
+        feed,
+        sensor_id,
+        quantity,
+        null as active_from,
+        null as active_to,
+        reference_year
+    from building_inputs
 ),
 
 emission_rows as (
@@ -223,22 +310,46 @@ solution_rows as (
             or (kpi_values.kpi_id = 'uttc_net_effect' and kpi_values.area_id = solutions.slug)
 ),
 
-reading_rows as (
+-- Days of raw rows: those of the value in which its sensor was in service, and of a winter that it is compared with.
+value_days as (
     select
         kpi_values.*,
+        reading_inputs.feed,
+        reading_inputs.sensor_id,
+        reading_inputs.quantity,
+        coalesce(
+            make_date(reading_inputs.reference_year, 10, 1),
+            greatest(kpi_values.period_start, reading_inputs.active_from)
+        ) as first_date,
+        coalesce(
+            make_date(reading_inputs.reference_year + 1, 4, 30),
+            least(kpi_values.period_end, reading_inputs.active_to)
+        ) as last_date
+    from kpi_values
+    inner join reading_inputs
+        on
+            kpi_values.kpi_id = reading_inputs.kpi_id
+            and kpi_values.area_id = reading_inputs.area_id
+            and kpi_values.source_vintage = reading_inputs.source_vintage
+    where kpi_values.area_type in ('sensor', 'station', 'building')
+),
+
+reading_rows as (
+    select
+        value_days.*,
         'sensor_reading' as raw_table,
-        null as raw_series,
-        kpi_values.area_id as raw_area_id,
+        value_days.quantity as raw_series,
+        value_days.sensor_id as raw_area_id,
         landed_days.load_id,
         landed_days.landing_id,
         landed_days.readings
-    from kpi_values
+    from value_days
     inner join landed_days
         on
-            kpi_values.source_vintage = landed_days.feed
-            and kpi_values.area_id = landed_days.sensor_id
-            and landed_days.local_date between kpi_values.period_start and kpi_values.period_end
-    where kpi_values.area_type in ('sensor', 'station')
+            value_days.feed = landed_days.feed
+            and value_days.sensor_id = landed_days.sensor_id
+            and value_days.quantity = landed_days.quantity
+            and landed_days.local_date between value_days.first_date and value_days.last_date
 ),
 
 traced as (
