@@ -29,7 +29,8 @@ from hogland_pipeline.loads import (
     record_refused,
 )
 from hogland_pipeline.resources import BoundSource
-from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted
+from hogland_pipeline.retractions import take_back_refused
+from hogland_pipeline.revisions import ConservationError, MergeCounts, candidate_definitions, merge_accepted, note_days
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.spool import spooled_windows
 from hogland_pipeline.warehouse import RawTable, Warehouse
@@ -179,8 +180,14 @@ class _Gate:
         self.connection.execute("BEGIN")
         try:
             load_id = next_load_id(self.connection)
-            merged = self._publish(stage, files, load, load_id)
-            load = replace(load, inserted=merged.inserted, revised=merged.revised, unchanged=merged.unchanged)
+            taken_back, merged = self._publish(stage, files, load, load_id)
+            load = replace(
+                load,
+                inserted=merged.inserted,
+                revised=merged.revised,
+                unchanged=merged.unchanged,
+                taken_back=taken_back,
+            )
             record_load(self.connection, self.table, self.batch.run_id, started_at, load, load_id)
             self.connection.execute("COMMIT")
         except BaseException:
@@ -215,6 +222,7 @@ class _Gate:
             revised=sum(day.revised for day in landed),
             unchanged=sum(day.unchanged for day in landed),
             quarantined=sum(day.quarantined for day in landed),
+            taken_back=sum(day.taken_back for day in landed),
             message="; ".join(f"{day.landing_day}: {day.message}" for day in refused),
             days=days,
             rows_by_day={day: rows for load in landed for day, rows in load.rows_by_day.items()},
@@ -259,8 +267,10 @@ class _Gate:
         ).fetchall()
         return {day: DayRows(read, quarantined) for day, read, quarantined in rows}
 
-    def _publish(self, stage: str, files: Sequence[LandedFile], load: Load, load_id: int) -> MergeCounts:
-        """Refused rows to quarantine, the others to raw; inside the caller's transaction."""
+    def _publish(self, stage: str, files: Sequence[LandedFile], load: Load, load_id: int) -> tuple[int, MergeCounts]:
+        """Refused rows to quarantine and, if they were stored before, out of raw; the others to raw. Inside the
+        caller's transaction.
+        """
         quarantine = f"quarantine.{self.table.name}"
         columns = ", ".join(self.table.columns)
         self.connection.execute(
@@ -284,6 +294,7 @@ class _Gate:
             """,
             [self.batch.source, load_id],
         )
+        taken_back = self._take_back(stage, load_id)
         counts = merge_accepted(self.connection, self.table, "temp.accepted", load_id, self.timezone)
         accepted = counts.inserted + counts.revised + counts.unchanged
         if accepted + quarantined != load.staged:
@@ -296,7 +307,18 @@ class _Gate:
         )
         self.connection.unregister("batch_files")
         self.connection.execute("DROP VIEW temp.accepted")
-        return counts
+        return taken_back, counts
+
+    def _take_back(self, stage: str, load_id: int) -> int:
+        """Rows that files loaded before gave then and that are refused now; returns how many."""
+        if not self._count("SELECT count(*) FROM ops.loaded_file SEMI JOIN batch_files USING (landing_id)"):
+            return 0
+        taken_back = take_back_refused(self.connection, self.table, stage)
+        if taken_back and self.table.day_of:
+            moments = f"SELECT feed, {self.table.day_of} AS moment FROM taken_back"
+            note_days(self.connection, load_id, moments, self.timezone)
+        self.connection.execute("DROP TABLE temp.taken_back")
+        return taken_back
 
     def _count(self, query: str, parameters: Sequence[object] = ()) -> int:
         row = self.connection.execute(query, list(parameters)).fetchone()

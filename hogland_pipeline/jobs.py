@@ -102,6 +102,7 @@ def replay_job(settings: Settings, sources: Sequence[BoundSource]) -> dg.JobDefi
             {
                 "files": sum(replay.files for replay in replays),
                 "rows_loaded": sum(replay.rows_loaded for replay in replays),
+                "rows_taken_back": sum(replay.rows_taken_back for replay in replays),
                 "recovered": dg.MetadataValue.table(
                     [dg.TableRecord(asdict(recovery)) for recovery in recoveries], REPLAY_SCHEMA
                 ),

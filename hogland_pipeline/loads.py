@@ -59,7 +59,8 @@ class DayRows:
 @dataclass(frozen=True)
 class Load:
     """How one batch, or one day of it, went. Counts are rows; of what passed, ``staged`` = the other four added up.
-    A closed load brought nothing: its rows stay in ``stage``.
+    A closed load brought nothing: its rows stay in ``stage``. ``taken_back`` are stored rows of its files that are
+    refused now.
 
     ``checked_at`` is set when the checks are those of an earlier load because nothing new came.
     """
@@ -72,6 +73,7 @@ class Load:
     revised: int = 0
     unchanged: int = 0
     quarantined: int = 0
+    taken_back: int = 0
     landing_day: date | None = None
     message: str = ""
     checked_at: datetime | None = None
@@ -111,6 +113,7 @@ def combined(loads: Sequence[Load]) -> Load:
         revised=sum(load.revised for load in loads),
         unchanged=sum(load.unchanged for load in loads),
         quarantined=sum(load.quarantined for load in loads),
+        taken_back=sum(load.taken_back for load in loads),
         message="; ".join(load.message for load in loads if load.message),
         days=[day for load in loads for day in load.days],
         rows_by_day={day: rows for load in loads for day, rows in load.rows_by_day.items()},

@@ -2,7 +2,8 @@
 
 The landing files that quarantine points at are decoded and pass the gate as if they had just come. Rows that had
 passed before change nothing; those that pass now are loaded; those that still do not stay, with today's reason. A
-decoder that had read a wrong value refused nothing: then every landing file of the source runs again.
+decoder that had read a wrong value refused nothing: then every landing file of the source runs again, and what it had
+made of rows that it refuses now is taken back.
 """
 
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ class Replay:
     source: str
     files: int
     rows_loaded: int
+    rows_taken_back: int
     message: str
     recoveries: Sequence[Recovery]
 
@@ -82,13 +84,13 @@ def replay_source(
     else:
         files = landing.files(name, wanted=_quarantined_files(warehouse, bound).__contains__)
     if not files:
-        return Replay(name, 0, 0, "", ())
+        return Replay(name, 0, 0, 0, "", ())
     try:
         load = load_files(warehouse, bound, landing, files, run_id, settings)
     except bound.malformed as error:
-        return Replay(name, len(files), 0, str(error).rstrip("."), ())
+        return Replay(name, len(files), 0, 0, str(error).rstrip("."), ())
     recoveries = _recoveries(name, before, _refused(warehouse, bound))
-    return Replay(name, len(files), load.inserted + load.revised, load.message, recoveries)
+    return Replay(name, len(files), load.inserted + load.revised, load.taken_back, load.message, recoveries)
 
 
 def _refused(warehouse: Warehouse, bound: BoundSource) -> pa.Table:

@@ -54,6 +54,8 @@ def print_replay(console: Console, replays: Sequence[Replay], failures: Sequence
             table.add_row(found.source, escape(found.reason), *map(_grouped, counts))
     console.print(table if table.row_count else "Nothing is in quarantine.")
     console.print(f"{_grouped(sum(replay.rows_loaded for replay in replays))} rows loaded.")
+    if taken_back := sum(replay.rows_taken_back for replay in replays):
+        console.print(f"{_grouped(taken_back)} rows taken back: what they were read from is refused now.")
     for failure in failures:
         console.print(f"✗ {failure}", style="red", markup=False, soft_wrap=True)
 

@@ -61,7 +61,7 @@ def merge_accepted(
         _collect_arrived(connection, table, accepted)
     moved = _count(connection, "SELECT count(*) FROM moved")
     if moved:
-        _note_days(connection, load_id, "SELECT DISTINCT feed, was_at AS moment FROM moved", timezone)
+        note_days(connection, load_id, "SELECT DISTINCT feed, was_at AS moment FROM moved", timezone)
     ranges = _day_ranges(connection, table, f"{_ARRIVED} UNION SELECT {table.day_of} FROM moved")
     _collect_contested(connection, table, accepted, ranges)
     plain = _append_plain(connection, table, accepted, load_id, timezone)
@@ -208,11 +208,11 @@ def _append_plain(
                 SELECT {_quarter(table)}, count(*) AS contested FROM contested GROUP BY ALL
             ) USING (feed, quarter) WHERE arrived > coalesce(contested, 0)
         """
-        _note_days(connection, load_id, moments, timezone)
+        note_days(connection, load_id, moments, timezone)
     return appended
 
 
-def _note_days(connection: duckdb.DuckDBPyConnection, load_id: int, moments: str, timezone: str) -> None:
+def note_days(connection: duckdb.DuckDBPyConnection, load_id: int, moments: str, timezone: str) -> None:
     """Note the local days of the query ``moments`` (feed, moment)."""
     connection.execute(
         f"INSERT INTO ops.touched_day SELECT DISTINCT ?, feed, (moment AT TIME ZONE ?)::DATE FROM ({moments})",
@@ -323,7 +323,7 @@ def _note_touched_days(connection: duckdb.DuckDBPyConnection, table: RawTable, l
     same_key = " AND ".join(f"l.{column} = e.{column}" for column in table.key)
     same_version = " AND ".join(f"l.{column} IS NOT DISTINCT FROM e.{column}" for column in table.version)
     changed = f"FROM latest l ANTI JOIN existing e ON {same_key} AND {same_version}"
-    _note_days(connection, load_id, f"SELECT DISTINCT feed, l.{table.day_of} AS moment {changed}", timezone)
+    note_days(connection, load_id, f"SELECT DISTINCT feed, l.{table.day_of} AS moment {changed}", timezone)
 
 
 def _stored_rows(connection: duckdb.DuckDBPyConnection, table: RawTable) -> int:

@@ -218,6 +218,7 @@ def _load_metadata(load: Load) -> dict[str, Any]:
         "load_rows_inserted": load.inserted,
         "load_rows_revised": load.revised,
         "load_rows_unchanged": load.unchanged,
+        "load_rows_taken_back": load.taken_back,
         "load_rows_quarantined": load.quarantined,
     }
 

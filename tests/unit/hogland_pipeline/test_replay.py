@@ -158,7 +158,7 @@ def test_an_empty_quarantine_has_nothing_to_replay(
     deliver(folder, [uplink(KNOWN, 1)])
     source = bound(folder, [KNOWN])
     load(settings, warehouse, landing, source)
-    assert replay_source(settings, warehouse, landing, source, "run-2") == Replay("uplinks", 0, 0, "", ())
+    assert replay_source(settings, warehouse, landing, source, "run-2") == Replay("uplinks", 0, 0, 0, "", ())
 
 
 def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
@@ -191,6 +191,50 @@ def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
 
     assert (replay.files, replay.rows_loaded) == (1, 3)
     assert temperatures() == [(22.6, 2)] * 3, "the earlier value stays in the history"
+
+
+def test_a_number_that_was_a_sentinel_is_taken_back_by_a_whole_replay(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder, declared = tmp_path / "drop", tmp_path / "decoders"
+    deliver(folder, [uplink(KNOWN, frame) for frame in range(39)] + [uplink(KNOWN, 39, ELSYS_PROBE_MISSING)])
+    declared.mkdir()
+
+    def knowing(sentinels: str) -> BoundSource:
+        (declared / "ours.toml").write_text(
+            'reads = "bytes"\nendianness = "big"\nsource = "made up"\n[[layout]]\nlength = 8\n[[layout.field]]\n'
+            f'offset = 1\ntype = "uint16"\nquantity = "air_temperature"\nunit = "degC"\nscale = 0.001\n{sentinels}',
+            encoding="utf-8",
+        )
+        source = TheThingsStack("uplinks", Folder(folder), (Device(KNOWN, "ours"),), profiles=load_profiles(declared))
+        return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
+
+    def stored() -> list[tuple[int, float]]:
+        with warehouse.read() as connection:
+            return connection.execute(
+                "SELECT count(*), max(value) FROM raw.sensor_reading WHERE quantity = 'air_temperature'"
+            ).fetchall()
+
+    load(settings, warehouse, landing, knowing(""))
+    assert stored() == [(40, 32.767)]
+
+    replay = replay_source(
+        settings,
+        warehouse,
+        landing,
+        knowing('sentinels = [{ value = 32767, reason = "no probe" }]\n'),
+        "run-2",
+        whole=True,
+    )
+
+    assert stored() == [(39, 0.226)]
+    assert (replay.rows_loaded, replay.rows_taken_back) == (0, 1)
+    with warehouse.read() as connection:
+        refused = connection.execute("SELECT source_value FROM quarantine.sensor_reading").fetchall()
+        touched = connection.execute("SELECT local_date FROM ops.touched_day WHERE load_id = 2").fetchall()
+    assert (refused, touched) == ([("32767",)], [(DAY,)])
+    again = replay_source(settings, warehouse, landing, knowing(""), "run-3", whole=True)
+    assert (again.rows_loaded, again.rows_taken_back, stored()) == (1, 0, [(40, 32.767)])
 
 
 def test_a_file_that_could_not_be_read_does_not_stop_a_whole_replay(

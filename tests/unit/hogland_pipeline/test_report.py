@@ -176,16 +176,17 @@ def replayed(replays: list[Replay], failures: list[str]) -> str:
 
 def test_a_replay_says_what_came_in_and_what_stays() -> None:
     recovery = Recovery("tts_hogland", "payload_is_decoded", "unknown device A8[bold]", 1200, 1195, 2, 3)
-    text = replayed([Replay("tts_hogland", 2, 4788, "", [recovery])], ["The gate of smhi is closed: why."])
+    text = replayed([Replay("tts_hogland", 2, 4788, 12, "", [recovery])], ["The gate of smhi is closed: why."])
     (row,) = (line for line in text.splitlines() if "unknown device" in line)
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells == ["tts_hogland", "unknown device A8[bold]", "1 200", "1 195", "2", "3"]
     assert "4 788 rows loaded." in text
+    assert "12 rows taken back" in text
     assert "✗ The gate of smhi is closed: why." in text
 
 
 def test_a_replay_of_nothing_says_so() -> None:
-    assert "Nothing is in quarantine." in replayed([Replay("smhi", 0, 0, "", ())], [])
+    assert "Nothing is in quarantine." in replayed([Replay("smhi", 0, 0, 0, "", ())], [])
 
 
 def test_what_is_in_quarantine_is_counted_by_its_reason() -> None:
