@@ -4,7 +4,7 @@ The policy speaks of loads: a night that did not run, a source that could not be
 daemon evaluates it, so it fails without any run. The check speaks of data: the night was fine, what it brought is old.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -49,26 +49,31 @@ def fresh_data_spec(bound: BoundSource, asset: dg.AssetKey) -> list[dg.AssetChec
 def fresh_data_result(
     settings: Settings, warehouse: Warehouse, bound: BoundSource, asset: dg.AssetKey
 ) -> list[dg.AssetCheckResult]:
-    """The age of the newest observation at the end of the last complete day; no observation at all is not fresh."""
+    """The age of the newest observation at the end of the last complete day; no observation at all is not fresh.
+
+    A pushed feed that begins or comes back today is fresh at once.
+    """
     if not _is_feed(bound):
         return []
     with warehouse.read() as connection:
-        # Observations after it (as_of lies in the past) say nothing of that day.
-        now = datetime.combine(settings.today(), time(), ZoneInfo(settings.timezone))
+        midnight = datetime.combine(settings.today(), time(), ZoneInfo(settings.timezone))
+        # What came after a day of the past says nothing of that day, and a time to come nothing at all.
+        until = midnight if settings.as_of else datetime.now(UTC)
         row = connection.execute(
             "SELECT max(observed_at) FROM raw.sensor_reading WHERE feed = ? AND observed_at < ?",
-            [bound.source.name, now],
+            [bound.source.name, until],
         ).fetchone()
     newest = row[0] if row else None
+    age = max(midnight - newest, timedelta()) if newest is not None else None
     metadata: dict[str, dg.MetadataValue] = {"limit_hours": dg.MetadataValue.float(OLDEST_DATA / timedelta(hours=1))}
-    if newest is not None:
+    if age is not None:
         metadata["newest_observation"] = dg.MetadataValue.timestamp(newest)
-        metadata["age_hours"] = dg.MetadataValue.float(round((now - newest) / timedelta(hours=1), 1))
+        metadata["age_hours"] = dg.MetadataValue.float(round(age / timedelta(hours=1), 1))
     return [
         dg.AssetCheckResult(
             asset_key=asset,
             check_name=FRESH_DATA_CHECK,
-            passed=newest is not None and now - newest <= OLDEST_DATA,
+            passed=age is not None and age <= OLDEST_DATA,
             severity=dg.AssetCheckSeverity.ERROR,
             metadata=metadata,
         )

@@ -1,6 +1,6 @@
 """A feed without fresh data is a failed check, and one that is not loaded any more fails its policy."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -54,6 +54,13 @@ def test_a_feed_without_data_of_the_last_day_fails(settings: Settings, observed_
     assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.ERROR
     assert (result.metadata is not None) and ("newest_observation" in result.metadata) == bool(observed_at)
+
+
+@pytest.mark.parametrize(("newest", "is_fresh"), [(timedelta(minutes=-1), True), (timedelta(hours=1), False)])
+def test_a_feed_that_begins_today_is_fresh_at_once(settings: Settings, newest: timedelta, is_fresh: bool) -> None:
+    """A sensor whose clock runs an hour ahead has sent nothing yet that could be told."""
+    today = settings.model_copy(update={"as_of": None})
+    assert checked(today, (datetime.now(UTC) + newest).isoformat()).passed is is_fresh
 
 
 def test_every_feed_has_a_policy_and_the_check_and_delivered_files_have_neither(settings: Settings) -> None:
