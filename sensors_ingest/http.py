@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
@@ -27,6 +27,10 @@ CHUNK_BYTES: Final = 1 << 20
 LONGEST_ERROR_TEXT: Final = 300
 LONGEST_ERROR_BODY: Final = 1 << 16
 LONGEST_WAIT_SECONDS: Final = 120
+# An answer that brings less than this in so much time of waiting drips: 17 bytes a second, and no line is that slow.
+# The time limit of a read begins anew with every byte, and would let it go on for days.
+FEWEST_BYTES: Final = 5_000
+PACE_SECONDS: Final = 300.0
 # What rate limits are called where ``Retry-After`` is not sent: how long to wait first, when the window ends last.
 RATE_LIMIT_HEADERS: Final = ("X-Rate-Limit-Retry", "X-Ratelimit-Retry", "X-Ratelimit-Reset", "X-Rate-Limit-Reset")
 # Where the body of an error tells it: The Things Stack and Metry, Trafikverket, NGSI-LD.
@@ -70,6 +74,10 @@ class SourceUnreachable(Exception):
         self.source = source
         self.address = address
         self.reason = reason
+
+
+class TooSlow(requests.exceptions.ReadTimeout):
+    """An answer drips. As any time limit, but says so."""
 
 
 class PatientRetry(Retry):
@@ -207,14 +215,43 @@ def body(response: requests.Response) -> Iterator[bytes]:
     """The body in pieces, decompressed."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("gzip", "x-gzip"):
-        yield from response.iter_content(CHUNK_BYTES)
+        yield from _pieces(response, CHUNK_BYTES)
         return
     # Without the header urllib3 passes on what was sent; unpacking it, it would not notice that the end is missing.
     response.raw.headers.pop("Content-Encoding")
     try:
-        yield from _unpacked(response.iter_content(CHUNK_BYTES))
+        yield from _unpacked(_pieces(response, CHUNK_BYTES))
     except zlib.error as error:
         raise requests.exceptions.ContentDecodingError(error) from error
+
+
+def _pieces(response: requests.Response, most_bytes: int) -> Iterator[bytes]:
+    """The body as it comes in. ``iter_content`` waits until a piece is full, so nobody would see that it drips."""
+    waited, received = 0.0, 0
+    while True:
+        asked = time.monotonic()
+        piece = _next_piece(response, most_bytes)
+        waited += time.monotonic() - asked  # only for the source: a slow disk is not its fault
+        received += len(piece)
+        if not piece:
+            return
+        yield piece
+        if waited >= PACE_SECONDS:
+            if received < FEWEST_BYTES:
+                raise TooSlow
+            waited, received = 0.0, 0
+
+
+def _next_piece(response: requests.Response, most_bytes: int) -> bytes:
+    """What one read of the connection brings, unpacked; nothing at the end. Fails as ``iter_content`` does."""
+    try:
+        return response.raw.read1(most_bytes, decode_content=True) or b""
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error) from error
+    except HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -269,7 +306,7 @@ def folder_path(source: str, origin: Folder) -> Path:
 def error_body(session: HttpSession, response: requests.Response) -> bytes:
     """The body of an error, without the session's secret: its beginning, which tells what is wrong."""
     content = b""
-    for piece in response.iter_content(LONGEST_ERROR_BODY):
+    for piece in _pieces(response, LONGEST_ERROR_BODY):
         content = (content + piece)[:LONGEST_ERROR_BODY]
         if len(content) == LONGEST_ERROR_BODY:
             break
@@ -310,6 +347,8 @@ def error_message(content: bytes) -> str:
 def _describe_failure(error: requests.RequestException) -> str:
     """A sentence for ``error`` that repeats no URL, because a URL may hold a key."""
     match error:
+        case TooSlow():
+            return f"the answer drips: fewer than {FEWEST_BYTES} bytes in {PACE_SECONDS:.0f} seconds"
         case requests.exceptions.Timeout():
             return "no answer within the time limit"
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():

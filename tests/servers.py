@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,13 +23,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """``is_cut`` promises the whole body and hangs up half-way; ``is_gzipped`` compresses it."""
+    """``is_cut`` promises the whole body and hangs up half-way; ``is_gzipped`` compresses it; ``is_chunked`` promises
+    no length. With ``drip_seconds`` it comes byte by byte, each so long after the one before.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     is_cut: bool = False
     is_gzipped: bool = False
+    is_chunked: bool = False
+    drip_seconds: float = 0
 
 
 Responder = Callable[[Request], Answer]
@@ -51,11 +56,23 @@ def serve(respond: Responder) -> Iterator[str]:
                 self.send_header(name, value)
             if answer.is_gzipped:
                 self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(body)))
+            if answer.is_chunked:
+                self.protocol_version = "HTTP/1.1"
+                self.send_header("Transfer-Encoding", "chunked")
+                body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+            else:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             with suppress(ConnectionError):  # a client that gave up
-                self.wfile.write(body[: len(body) // 2] if answer.is_cut else body)
+                self.send(body[: len(body) // 2] if answer.is_cut else body, answer.drip_seconds)
             self.close_connection = True
+
+        def send(self, body: bytes, drip_seconds: float) -> None:
+            for start in range(len(body) if drip_seconds else 0):
+                self.wfile.write(body[start : start + 1])
+                time.sleep(drip_seconds)
+            if not drip_seconds:
+                self.wfile.write(body)
 
         do_POST = do_GET  # noqa: N815 -- the name that http.server looks for
 

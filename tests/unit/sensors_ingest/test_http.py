@@ -1,6 +1,7 @@
 """Fetching: what is retried, what is refused, and that no secret is ever shown."""
 
 import gzip
+import random
 import time
 import zlib
 from collections.abc import Callable
@@ -153,7 +154,8 @@ def test_token_that_is_repeated_in_a_404_does_not_land(tmp_path: Path, kind: str
 def test_an_error_that_comes_in_pieces_is_whole_and_no_longer_than_its_limit() -> None:
     answer = requests.Response()
     pieces = [b'{"mess', b'age": "no str', b'eam 7"}', b" " * LONGEST_ERROR_BODY]
-    answer.raw = SimpleNamespace(stream=lambda size, decode_content: iter(pieces))
+    left = iter(pieces)
+    answer.raw = SimpleNamespace(read1=lambda size, decode_content: next(left, b""))
     with open_session(None) as session:
         content = error_body(session, answer)
     assert content.startswith(b'{"message": "no stream 7"}')
@@ -257,6 +259,47 @@ def test_silence_is_given_up() -> None:
 
     with serve(hang) as url, pytest.raises(SourceUnreachable, match=r"time limit|connection failed"):
         fetch(url, retries=0, read_seconds=0.1)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("is_gzipped", [False, True])
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_answer_that_drips_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, status: int, is_gzipped: bool, is_chunked: bool
+) -> None:
+    monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 0.2)
+    body = random.Random(1).randbytes(5_000)
+    drip = Answer(status, body, is_gzipped=is_gzipped, is_chunked=is_chunked, drip_seconds=0.01)
+    started = time.monotonic()
+    with serve(Scripted(drip)) as url, pytest.raises(SourceUnreachable, match="the answer drips: fewer than 5000 "):
+        fetch(url, retries=0)
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_slow_but_steady_answer_comes_whole(monkeypatch: pytest.MonkeyPatch, is_chunked: bool) -> None:
+    monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 0.2)
+    monkeypatch.setattr("sensors_ingest.http.FEWEST_BYTES", 5)
+    slow = Answer(body=bytes(range(100)), is_chunked=is_chunked, drip_seconds=0.005)
+    with serve(Scripted(slow)) as url:
+        assert fetch(url) == bytes(range(100))
+
+
+def test_a_slow_reader_is_no_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 0.1)
+    sent = GZIPPED[:3000]
+    with serve(Scripted(Answer(body=sent))) as url, open_session() as session, get(session, "uplinks", url) as answer:
+        read = b""
+        for piece in body(answer):
+            read += piece
+            time.sleep(0.15)
+    assert read == sent
+
+
+def test_a_chunked_answer_that_breaks_off_is_an_error() -> None:
+    cut = Answer(body=b"x" * 1000, is_chunked=True, is_cut=True)
+    with serve(Scripted(cut)) as url, pytest.raises(SourceUnreachable, match="broke off"):
+        fetch(url)
 
 
 def test_no_secret_in_representations() -> None:
