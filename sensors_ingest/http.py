@@ -121,6 +121,10 @@ class HttpSession(requests.Session):
         """What a server said, without the secret."""
         return said.replace(self.secret.get_secret_value(), "…") if self.secret else said
 
+    def redacted_bytes(self, said: bytes) -> bytes:
+        """As ``redacted``, whatever the bytes are."""
+        return self.redacted(said.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
 
 def open_session(
     token: SecretStr | None = None,
@@ -176,11 +180,17 @@ def get(
 
 @contextmanager
 def post(
-    session: HttpSession, source: str, url: str, content: bytes, *, headers: Mapping[str, str]
+    session: HttpSession,
+    source: str,
+    url: str,
+    content: bytes,
+    *,
+    headers: Mapping[str, str],
+    expected: tuple[int, ...] = (),
 ) -> Iterator[requests.Response]:
     """As ``get``, with a question in the body. A redirect is refused: the body may hold a key."""
     request = requests.Request("POST", url, data=content, headers=headers)
-    with _answer(session, source, request, (), follows_redirects=False) as response:
+    with _answer(session, source, request, expected, follows_redirects=False) as response:
         yield response
 
 
@@ -310,7 +320,7 @@ def error_body(session: HttpSession, response: requests.Response) -> bytes:
         content = (content + piece)[:LONGEST_ERROR_BODY]
         if len(content) == LONGEST_ERROR_BODY:
             break
-    return session.redacted(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return session.redacted_bytes(content)
 
 
 def _describe_error(session: HttpSession, response: requests.Response) -> str:

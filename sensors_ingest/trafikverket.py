@@ -2,16 +2,16 @@
 
 Address: ``POST /v2/data.json`` with a question in XML that holds the key, so that it is in no address. Answers are
 changes since a ``changeid``; the id of the newest landed answer is where the next question starts, so landing itself is
-the cursor: an answer is landed whole or not at all, and a crash between two neither loses nor repeats one.
+the cursor: an answer is landed whole or not at all, and a crash between two neither loses nor repeats one. What is too
+large for one answer comes as 206, with an ``ERROR`` that says so beside the records; the rest is asked for as always.
 Files: the same answers as ``.json``. ``WeatherObservation`` holds every observation of the last seven days, so that a
 night loses none; ``WeatherMeasurepoint`` only the newest of every point.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from xml.sax.saxutils import quoteattr
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from sensors_ingest.landing import LandedFile, Landing
 from sensors_ingest.units import Scale
 
 ANSWER_PATH: Final = "/v2/data.json"
+NAMESPACE: Final = "road.weatherinfo"  # without it the newer types are not found
 SCHEMA_VERSIONS: Final = {"WeatherMeasurepoint": "2.1", "WeatherObservation": "2.1"}
 POINTS_PER_ANSWER: Final = 1000
 MOST_ANSWERS: Final = 10_000
@@ -94,7 +95,9 @@ _SAID: Final = f"""
 GRAMMAR: Final = documents.Grammar(
     answer="road weather",
     is_answer="json_type(body, '$.RESPONSE.RESULT[0]') = 'OBJECT'"
-    " AND NOT json_exists(body, '$.RESPONSE.RESULT[0].ERROR')",
+    " AND (NOT json_exists(body, '$.RESPONSE.RESULT[0].ERROR')"
+    " OR json_exists(body, '$.RESPONSE.RESULT[0].WeatherMeasurepoint[0]')"
+    " OR json_exists(body, '$.RESPONSE.RESULT[0].WeatherObservation[0]'))",
     said=_SAID,
 )
 
@@ -136,38 +139,54 @@ class Trafikverket:
         with http.open_session(origin.token, is_bearer=False) as session:
             change_id = self._last_change_id(session, landing, address)
             for _ in range(MOST_ANSWERS):
-                question = self._question(origin, change_id)
-                with http.post(session, self.name, url, question, headers={"Content-Type": "text/xml"}) as answer:
-                    content = b"".join(http.body(answer))
-                following = self._change_id(session, address, content)
-                yield landing.write(self.name, [content], address=address, suffix="json")
-                if following == change_id or not self._has_records(content):
+                content, is_whole = self._answer(session, url, self._question(origin, change_id))
+                following, has_records = self._examine(session, address, content)
+                leads_on = has_records and following != change_id
+                if not is_whole and not leads_on:
+                    reason = f"a partial answer that does not lead on: {http.told(session, content)}"
+                    raise http.SourceUnreachable(self.name, address, reason)
+                # An empty answer may say 0, or nothing: landed, it would be a cursor that begins anew.
+                if has_records or following == change_id:
+                    yield landing.write(self.name, [content], address=address, suffix="json")
+                if not leads_on:
                     return
                 change_id = following
         raise http.SourceUnreachable(self.name, address, f"its changes do not end after {MOST_ANSWERS} answers")
 
+    def _answer(self, session: http.HttpSession, url: str, question: bytes) -> tuple[bytes, bool]:
+        """An answer, and whether it is whole. What an error says beside the records may repeat the key."""
+        headers = {"Content-Type": "text/xml"}
+        with http.post(session, self.name, url, question, headers=headers, expected=(206,)) as answer:
+            content = b"".join(http.body(answer))
+        is_whole = answer.status_code != 206
+        return content if is_whole else session.redacted_bytes(content), is_whole
+
     def _last_change_id(self, session: http.HttpSession, landing: Landing, address: str) -> str:
         """Where the newest landed answer ended; 0 before the first."""
         answers = [file for file in landing.files(self.name) if file.address == address]
-        return self._change_id(session, address, landing.read(answers[-1])) if answers else "0"
+        return self._examine(session, address, landing.read(answers[-1]))[0] if answers else "0"
 
-    def _change_id(self, session: http.HttpSession, address: str, content: bytes) -> str:
+    def _examine(self, session: http.HttpSession, address: str, content: bytes) -> tuple[str, bool]:
+        """Where an answer ends, and whether it holds records; one without any may say no end."""
         answer = documents.load_answer(self.name, address, content)
+        result: Any = None
         try:
-            return str(int(answer["RESPONSE"]["RESULT"][0]["INFO"]["LASTCHANGEID"]))
-        except (KeyError, IndexError, TypeError, ValueError):
+            result = answer["RESPONSE"]["RESULT"][0]
+            has_records = bool(result.get(self.object_type))
+            return str(int(result["INFO"]["LASTCHANGEID"])), has_records
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            if isinstance(result, dict) and not result.get(self.object_type) and "ERROR" not in result:
+                return "", False
             reason = f"the answer names no LASTCHANGEID to go on from: {http.told(session, content)}"
             raise http.SourceUnreachable(self.name, address, reason) from None
-
-    def _has_records(self, content: bytes) -> bool:
-        return bool(json.loads(content)["RESPONSE"]["RESULT"][0].get(self.object_type))
 
     def _question(self, origin: http.HttpOrigin, change_id: str) -> bytes:
         key = origin.token.get_secret_value() if origin.token else ""
         return (
             f"<REQUEST><LOGIN authenticationkey={quoteattr(key)}/>"
-            f'<QUERY objecttype="{self.object_type}" schemaversion="{SCHEMA_VERSIONS[self.object_type]}"'
-            f' limit="{self.page_size}" changeid={quoteattr(change_id)}>'
+            f'<QUERY objecttype="{self.object_type}" namespace="{NAMESPACE}"'
+            f' schemaversion="{SCHEMA_VERSIONS[self.object_type]}" limit="{self.page_size}"'
+            f" changeid={quoteattr(change_id)}>"
             f"<FILTER>{self._filter()}</FILTER></QUERY></REQUEST>"
         ).encode()
 

@@ -14,13 +14,24 @@ def as_json(content: object) -> bytes:
     return json.dumps(content).encode()
 
 
+def changes(kind: str | None, page: Sequence[Any], last_id: str | None, *, is_whole: bool = True) -> Answer:
+    """An answer of Trafikverket. What is too large for it comes as 206, with an error beside the records it holds."""
+    result: dict[str, Any] = {kind or "": page, "INFO": {"LASTCHANGEID": last_id} if last_id is not None else {}}
+    if not is_whole:
+        result["ERROR"] = {"SOURCE": "datacache", "MESSAGE": "The result is too large and not complete"}
+    return Answer(200 if is_whole else 206, as_json({"RESPONSE": {"RESULT": [result]}}), is_gzipped=True)
+
+
 class Trafikverket:
-    """Records in order of change: the n-th record has change id n. ``failing`` answers of the first are 503."""
+    """Records in order of change: the n-th record has change id n. An answer names the greatest id of its records, and
+    an empty one ``empty_id``, or the id that it was asked for.
+    """
 
     def __init__(self, key: str, records: Sequence[Mapping[str, Any]], largest_page: int = 1000) -> None:
         self.key = key
         self.records = list(records)
         self.largest_page = largest_page
+        self.empty_id: str | None = "as asked"
         self.asked: list[str] = []
         self.requests: list[Request] = []
 
@@ -35,13 +46,15 @@ class Trafikverket:
             message = f"Invalid authentication: {login.get('authenticationkey')}"
             error = {"SOURCE": "Security", "MESSAGE": message}
             return Answer(401, as_json({"RESPONSE": {"RESULT": [{"ERROR": error}]}}))
-        change_id = int(query.get("changeid", ""))
+        if query.get("namespace") != "road.weatherinfo":
+            error = {"SOURCE": "Request", "MESSAGE": "ObjectType does not exists"}
+            return Answer(400, as_json({"RESPONSE": {"RESULT": [{"ERROR": error}]}}))
+        change_id, limit = int(query.get("changeid", "")), int(query.get("limit", ""))
         self.asked.append(str(change_id))
-        size = min(int(query.get("limit", "")), self.largest_page)
-        page = self.records[change_id : change_id + size]
-        info = {"LASTCHANGEID": str(change_id + len(page))}
-        result = {query.get("objecttype"): page, "INFO": info}
-        return Answer(200, as_json({"RESPONSE": {"RESULT": [result]}}), is_gzipped=True)
+        page = self.records[change_id : change_id + min(limit, self.largest_page)]
+        last_id = str(change_id + len(page)) if page or self.empty_id == "as asked" else self.empty_id
+        is_whole = len(page) == limit or change_id + len(page) >= len(self.records)
+        return changes(query.get("objecttype"), page, last_id, is_whole=is_whole)
 
 
 class RoadWeather(Trafikverket):
@@ -76,8 +89,7 @@ class RoadWeather(Trafikverket):
             if number > asked and (sampled_at > kept_from if is_history else newest[point] == number)
         ][: min(int(query.get("limit", "")), self.largest_page)]
         records = [self._record(is_history, *each) for each in changed]
-        info = {"LASTCHANGEID": str(changed[-1][0] if changed else asked)}
-        return Answer(200, as_json({"RESPONSE": {"RESULT": [{query.get("objecttype"): records, "INFO": info}]}}))
+        return changes(query.get("objecttype"), records, str(changed[-1][0] if changed else asked))
 
     @staticmethod
     def _record(is_history: bool, number: int, point: str, sampled_at: datetime) -> dict[str, Any]:

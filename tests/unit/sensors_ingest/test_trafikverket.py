@@ -207,6 +207,52 @@ def test_nothing_new_lands_nothing_new(landing: Landing) -> None:
     assert [file.is_new for file in files] == [False, False]
 
 
+@pytest.mark.parametrize("empty_id", ["0", None])
+def test_an_empty_answer_does_not_begin_anew(landing: Landing, empty_id: str | None) -> None:
+    server = feed_servers.Trafikverket(KEY, [point(1), point(2)])
+    server.empty_id = empty_id
+    with serve(server) as url:
+        source(url).fetch(landing)
+        source(url).fetch(landing)
+        server.records.append(point(3))
+        files = source(url).fetch(landing)
+    assert stations(landing, files) == [1, 2, 3]
+    assert server.asked == ["0", "2", "2", "2", "3"]
+
+
+def test_nothing_at_all_is_no_failure(landing: Landing) -> None:
+    server = feed_servers.Trafikverket(KEY, [])
+    server.empty_id = None
+    with serve(server) as url:
+        assert source(url).fetch(landing) == []
+
+
+def test_the_records_of_an_answer_that_was_too_large_are_readings(landing: Landing) -> None:
+    error = {"SOURCE": "datacache", "MESSAGE": "The result is too large and not complete"}
+    content = answer(point(4))
+    content["RESPONSE"]["RESULT"][0]["ERROR"] = error
+    [row] = decode_one(DELIVERED, landing, content).rows(named=True)
+    assert (row["sensor_id"], row["reject_reason"]) == ("4", None)
+
+
+@pytest.mark.parametrize(("page", "last_id"), [([], "7"), ([], None), ([point()], "0")])
+def test_a_partial_answer_that_does_not_lead_on_is_an_error(
+    landing: Landing, page: list[Any], last_id: str | None
+) -> None:
+    partial = feed_servers.changes("WeatherObservation", page, last_id, is_whole=False)
+    with serve(Scripted(partial)) as url, pytest.raises(SourceUnreachable, match="too large and not complete"):
+        source(url).fetch(landing)
+    assert landing.files("roads") == []
+
+
+def test_the_key_in_a_partial_answer_does_not_land(landing: Landing) -> None:
+    partial = feed_servers.changes("WeatherObservation", [point()], "1", is_whole=False)
+    said = partial.body.replace(b"not complete", b"not complete for " + KEY.encode())
+    with serve(Scripted(Answer(206, said), feed_servers.changes("WeatherObservation", [], "1"))) as url:
+        [file, _] = source(url).fetch(landing)
+    assert KEY.encode() not in landing.read(file)
+
+
 def test_crash_between_answers_neither_loses_nor_repeats(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
     server = feed_servers.Trafikverket(KEY, [point(number) for number in range(10)])
@@ -262,7 +308,8 @@ def test_observations_are_what_is_asked_for_unless_said_otherwise(landing: Landi
     server = feed_servers.Trafikverket(KEY, [])
     with serve(server) as url:
         source(url).fetch(landing)
-    assert b'objecttype="WeatherObservation" schemaversion="2.1"' in server.requests[0].body
+    asked = b'objecttype="WeatherObservation" namespace="road.weatherinfo" schemaversion="2.1"'
+    assert asked in server.requests[0].body
 
 
 def test_the_key_is_in_the_body_and_nowhere_else(landing: Landing, caplog: pytest.LogCaptureFixture) -> None:
