@@ -2,15 +2,19 @@
 
 Address: ``GET /ngsi-ld/v1/entities?type=…``, paged by ``Link: …; rel="next"`` or ``NGSILD-Results-Count``; with
 ``entities`` configured, ``GET /ngsi-ld/v1/temporal/entities/{id}?timerel=between&timeAt=…&endTimeAt=…``, where 206 and
-``Content-Range`` say that there is more. Files: entities as ``.json`` or ``.jsonld``. The normalized, concise and
-key-values forms are read. An attribute without ``unitCode`` is in the unit of the Smart Data Models' WeatherObserved:
-``snowHeight`` in cm, ``relativeHumidity`` from 0 to 1. Its amount of precipitation tells no interval and is not taken.
+``Content-Range`` say that there is more: that is then asked for attribute by attribute. Files: entities as ``.json`` or
+``.jsonld``. The normalized, concise and key-values forms are read. An attribute without ``unitCode`` is in the unit of
+the Smart Data Models' WeatherObserved: ``snowHeight`` in cm, ``relativeHumidity`` from 0 to 1. Its amount of
+precipitation tells no interval and is not taken. Values of one attribute that have a ``datasetId`` are of other sensors
+than those without: ``<entity id>#<datasetId>``.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -25,7 +29,12 @@ from sensors_ingest.units import Scale
 
 ENTITIES_PER_PAGE: Final = 100
 MOST_PAGES: Final = 10_000
-CONTENT_RANGE: Final = re.compile(r"date-time\s+(\S+?)-(\d{4}-\d\d-\d\dT\S+?)/(?:\d+|\*)$")
+# The end of a range; earlier versions of Stellio told it as HTTP tells dates.
+RANGE_END: Final = re.compile(
+    r"date-time\s.*-(?:(\d{4}-\d\d-\d\dT[^\s/]+)|(\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT))/(?:\d+|\*)$"
+)
+# ``timeAt`` itself belongs to the range with some brokers and not with others. What comes twice is one reading.
+OVERLAP: Final = timedelta(milliseconds=1)
 SCALES: Final = (
     Scale("temperature", "air_temperature", "degC"),
     Scale("dewPoint", "dew_point", "degC"),
@@ -53,7 +62,7 @@ class NgsiLd:
     @property
     def decoder_version(self) -> str:
         """Changes when decoding does."""
-        return "1"
+        return "2"
 
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]:
         """Land one file a day with the history of ``entities``, or without any of them one snapshot.
@@ -82,22 +91,26 @@ class NgsiLd:
         return documents.decode(self.name, landing, files, GRAMMAR, SCALES)
 
     def _current(self, session: http.HttpSession, url: str) -> Iterator[bytes]:
-        read, before, address, asked = 0, b"", url, self._page(0)
+        read, known, was_empty = 0, set[object](), False
+        address, asked = url, self._page(0)
         for _ in range(MOST_PAGES):
             with http.get(session, self.name, address, params=asked) as answer:
                 content = b"".join(http.body(answer))
                 link, count = _next_link(answer), answer.headers.get("NGSILD-Results-Count", "")
             entities = documents.load_answer(self.name, url, content)
-            if asked and content == before:  # a broker that does not know ``offset`` sends its only page again
-                return
+            ids = _ids(entities)
+            if known.issuperset(ids) and (ids or was_empty):
+                # It was asked because it said that there is more, or its page was full: to end here may lose the rest.
+                reason = f"its pages repeat: {len(known)} entities came, and those behind them cannot be asked for"
+                raise http.SourceUnreachable(self.name, http.without_secrets(url), reason)
             yield from documents.as_record([content])
-            found = len(entities) if isinstance(entities, list) else 0
-            read, before = read + found, content
+            read, was_empty = read + len(ids), not ids
+            known.update(ids)
             # Without a count only a page that is not full says that it is the last.
-            has_more = read < int(count) if count.isdigit() else found == ENTITIES_PER_PAGE
+            has_more = read < int(count) if count.isdigit() else len(ids) == ENTITIES_PER_PAGE
             if link is not None:
                 address, asked = documents.next_address(self.name, url, link), {}
-            elif found and has_more:
+            elif ids and has_more:
                 address, asked = url, self._page(read)
             else:
                 return
@@ -115,11 +128,27 @@ class NgsiLd:
 
     def _history(self, session: http.HttpSession, url: str, start: datetime, end: datetime) -> Iterator[bytes]:
         """The answers for [start, end) of one entity. One that is not there answers 404: kept, and becomes a reject."""
+        with self._instances(session, url, start, end) as answer:
+            if answer.status_code == 404:
+                yield from documents.as_record([http.error_body(session, answer)])
+                return
+            if answer.status_code == 200:
+                yield from documents.as_record(http.body(answer))
+                return
+        for scale in SCALES:
+            yield from self._history_of(session, url, scale.said, start, end)
+
+    def _history_of(
+        self, session: http.HttpSession, url: str, attribute: str, start: datetime, end: datetime
+    ) -> Iterator[bytes]:
+        """The answers for one attribute of an entity that is there: 404 says that it has none of that name.
+
+        Brokers cut every attribute by itself, and some name the newest instance of any as the end of the range: of
+        several attributes, the one that was cut first would go on from there and lose what lies between.
+        """
         while True:
-            params = {"timerel": "between", "timeAt": _utc(start), "endTimeAt": _utc(end)}
-            with http.get(session, self.name, url, params=params, expected=(206, 404)) as answer:
+            with self._instances(session, url, start, end, attrs=attribute) as answer:
                 if answer.status_code == 404:
-                    yield from documents.as_record([http.error_body(session, answer)])
                     return
                 yield from documents.as_record(http.body(answer))
                 if answer.status_code != 206:
@@ -132,6 +161,17 @@ class NgsiLd:
                 return
             start = ended
 
+    def _instances(
+        self, session: http.HttpSession, url: str, start: datetime, end: datetime, **asked: str
+    ) -> AbstractContextManager[requests.Response]:
+        params = {"timerel": "between", "timeAt": _utc(start - OVERLAP), "endTimeAt": _utc(end)} | asked
+        return http.get(session, self.name, url, params=params, expected=(206, 404))
+
+
+def _ids(entities: object) -> list[object]:
+    listed = entities if isinstance(entities, list) else []
+    return [str(entity.get("id")) if isinstance(entity, dict) else None for entity in listed]
+
 
 def _next_link(answer: requests.Response) -> str | None:
     try:
@@ -142,11 +182,12 @@ def _next_link(answer: requests.Response) -> str | None:
 
 def _range_end(content_range: str) -> datetime | None:
     """Where the part that was sent ends; a time without an offset is UTC, as everywhere in NGSI-LD."""
+    found = RANGE_END.match(content_range)
     try:
-        ended = datetime.fromisoformat(CONTENT_RANGE.match(content_range)[2])  # type: ignore[index]
-    except (TypeError, ValueError):
+        ended = found and (datetime.fromisoformat(found[1]) if found[1] else parsedate_to_datetime(found[2]))
+    except ValueError:
         return None
-    return ended if ended.tzinfo else ended.replace(tzinfo=UTC)
+    return ended.replace(tzinfo=UTC) if ended and not ended.tzinfo else ended
 
 
 def _utc(moment_: datetime) -> str:
@@ -157,6 +198,11 @@ _ATTRIBUTES: Final = ", ".join(
     f"{{'attribute': {quoted(scale.said)}, 'said': json_extract(entity, {quoted('$.' + scale.said)})}}"
     for scale in SCALES
 )
+# Without the context of the entities a broker answers with names such as https://smartdatamodels.org/…/temperature.
+_HAS_ATTRIBUTE: Final = " OR ".join(f"json_exists(entity, {quoted('$.' + scale.said)})" for scale in SCALES)
+_FULL_NAME: Final = '"https?://[^"]*[/#](' + "|".join(scale.said for scale in SCALES) + ')" *:'
+# "@none" is the instance without one.
+_SENSOR: Final = "id || coalesce('#' || nullif(said ->> '$.datasetId', '@none'), '') AS id"
 # A value may be typed ({"@type": …, "@value": …}); null may be {"@type": "Intangible", "@value": null}.
 _SAID: Final = f"""
     WITH listed AS (
@@ -185,7 +231,7 @@ _SAID: Final = f"""
         FROM attribute WHERE said IS NOT NULL
     ),
     value AS (
-        SELECT place, id, source_row, attribute, said ->> '$.unitCode' AS unit_code,
+        SELECT place, {_SENSOR}, source_row, attribute, said ->> '$.unitCode' AS unit_code,
                coalesce(said ->> '$.observedAt', date_observed) AS observed,
                CASE json_type(said) WHEN 'OBJECT'
                    THEN CASE WHEN json_exists(said, '$."@value"') THEN said -> '$."@value"' ELSE said -> '$.value' END
@@ -193,7 +239,7 @@ _SAID: Final = f"""
                END AS value
         FROM instance WHERE coalesce(json_type(said, '$.values'), '') <> 'ARRAY'
         UNION ALL
-        SELECT place, id, source_row, attribute, said ->> '$.unitCode', pair ->> '$[1]', pair -> '$[0]'
+        SELECT place, {_SENSOR}, source_row, attribute, said ->> '$.unitCode', pair ->> '$[1]', pair -> '$[0]'
         FROM (SELECT *, unnest(json_extract(said, '$.values[*]')) AS pair FROM instance)
     ),
     plain AS (
@@ -207,6 +253,10 @@ _SAID: Final = f"""
            unit_code AS unit_said, NULL AS reject_reason, source_row
     FROM plain
     WHERE coalesce(json_type(value), 'NULL') <> 'NULL' AND (value ->> '$') <> 'urn:ngsi-ld:null'
+    UNION ALL
+    SELECT place, id, NULL, NULL, NULL, NULL, NULL,
+           'attributes with full names: the broker needs the Link of their context', source_row
+    FROM dated WHERE NOT ({_HAS_ATTRIBUTE}) AND regexp_matches(source_row, {quoted(_FULL_NAME)})
     UNION ALL
     SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, 'an entity without an id', entity::VARCHAR
     FROM entity WHERE NOT (json_type(entity) = 'OBJECT' AND coalesce(json_type(entity, '$.id'), '') = 'VARCHAR')

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -154,18 +155,18 @@ class SensorThings:
 
 
 class ContextBroker:
-    """NGSI-LD: entities by ``Link`` (or only by count), and histories in parts with ``Content-Range``."""
+    """NGSI-LD: entities by ``Link`` (or only by count), and the ``history`` of one, attribute → (time, value)s."""
 
     def __init__(
         self,
         entities: Sequence[Mapping[str, Any]] = (),
-        history: Sequence[tuple[str, float]] = (),
+        history: Mapping[str, Sequence[tuple[str, float]]] | None = None,
         *,
         has_link: bool = True,
         page_size: int = 2,
     ) -> None:
         self.entities = entities
-        self.history = history
+        self.histories = history or {}
         self.has_link = has_link
         self.page_size = page_size
         self.requests: list[Request] = []
@@ -176,6 +177,10 @@ class ContextBroker:
             return self._entities(request)
         if request.path == "/ngsi-ld/v1/temporal/entities/urn%3Angsi-ld%3Aroof":
             return self._history(request)
+        return self._not_found()
+
+    @staticmethod
+    def _not_found() -> Answer:
         problem = {"type": "https://uri.etsi.org/ngsi-ld/errors/ResourceNotFound", "title": "No such entity"}
         return Answer(404, as_json(problem))
 
@@ -189,13 +194,54 @@ class ContextBroker:
             headers["Link"] = f'{context}, {following}; rel="next"; type="application/ld+json"'
         return Answer(200, as_json(page), headers)
 
-    def _history(self, request: Request) -> Answer:
+    def _chosen(self, request: Request, *, is_start_included: bool) -> dict[str, list[tuple[str, float]]]:
+        """What is asked for, each attribute cut by itself."""
         first, last = (datetime.fromisoformat(request.query[name]) for name in ("timeAt", "endTimeAt"))
-        chosen = [each for each in self.history if first <= datetime.fromisoformat(each[0]) < last]
-        page = chosen[: self.page_size]
-        values = [{"type": "Property", "value": value, "observedAt": time} for time, value in page]
-        body = as_json({"id": "urn:ngsi-ld:roof", "type": "WeatherObserved", "temperature": values})
-        if len(page) == len(chosen):
-            return Answer(200, body)
-        content_range = f"date-time {request.query['timeAt']}-{page[-1][0]}/{len(chosen)}"
-        return Answer(206, body, {"Content-Range": content_range})
+        asked = request.query.get("attrs", ",".join(self.histories)).split(",")
+        return {
+            name: [
+                (time, value)
+                for time, value in told
+                if first < (at := datetime.fromisoformat(time)) < last or (is_start_included and at == first)
+            ][: self.page_size]
+            for name, told in self.histories.items()
+            if name in asked
+        }
+
+    def _told(self, request: Request, chosen: Mapping[str, Sequence[tuple[str, float]]], end: str) -> Answer:
+        body = {
+            name: [{"type": "Property", "value": value, "observedAt": time} for time, value in told]
+            for name, told in chosen.items()
+            if told
+        }
+        said = as_json({"id": "urn:ngsi-ld:roof", "type": "WeatherObserved"} | body)
+        if not end:
+            return Answer(200, said)
+        return Answer(206, said, {"Content-Range": f"date-time {request.query['timeAt']}-{end}/*"})
+
+    def _history(self, request: Request) -> Answer:
+        """As Mintaka, the temporal interface of Orion-LD: ``timeAt`` itself is left out, and the range ends with the
+        newest instance of any attribute, however early another was cut. Who has no such attribute is told alone.
+        """
+        chosen = self._chosen(request, is_start_included=False)
+        is_cut = any(len(told) == self.page_size for told in chosen.values())
+        return self._told(request, chosen, max(time for told in chosen.values() for time, _ in told) if is_cut else "")
+
+
+class Stellio(ContextBroker):
+    """As Stellio: ``timeAt`` itself belongs to the range, which ends for all attributes where the first was cut. An
+    attribute that there is not is 404. With ``has_http_dates`` the range is told as its earlier versions did.
+    """
+
+    has_http_dates = False
+
+    def _history(self, request: Request) -> Answer:
+        chosen = self._chosen(request, is_start_included=True)
+        if not chosen:
+            return self._not_found()
+        ends = [told[-1][0] for told in chosen.values() if len(told) == self.page_size]
+        end = min(ends, default="")
+        chosen = {name: [each for each in told if each[0] <= (end or "9")] for name, told in chosen.items()}
+        if end and self.has_http_dates:
+            end = format_datetime(datetime.fromisoformat(end), usegmt=True)
+        return self._told(request, chosen, end)

@@ -129,6 +129,10 @@ def test_amount_of_precipitation_without_an_interval_is_not_taken(landing: Landi
         (entity(temperature=prop("")), "no value"),
         ([{"type": "WeatherObserved", "temperature": prop(1)}], "an entity without an id"),
         ([7], "an entity without an id"),
+        (
+            entity(**{"https://smartdatamodels.org/dataModel.Weather/temperature": prop(1)}),
+            "attributes with full names: the broker needs the Link of their context",
+        ),
         ({"type": "…/ResourceNotFound", "title": "Not there"}, "no entities but: Not there"),
         ({"title": "Not there", "detail": "No such tenant"}, "no entities but: No such tenant"),
         (7, "no entities but: 7"),
@@ -153,20 +157,55 @@ def test_every_entity_comes_by_link_or_by_count(landing: Landing, count: int, ha
     assert sorted(decode(DELIVERED, landing, [file])["sensor_id"]) == [f"urn:{number}" for number in range(count)]
 
 
-@pytest.mark.parametrize("knows_offset", [True, False])
 @pytest.mark.parametrize("count", [99, 100, 101, 250])
-def test_a_full_page_that_says_nothing_of_more_is_asked_on_from(
-    landing: Landing, count: int, knows_offset: bool
-) -> None:
+def test_a_full_page_that_says_nothing_of_more_is_asked_on_from(landing: Landing, count: int) -> None:
     entities = [entity(temperature=prop(number)) | {"id": f"urn:{number}"} for number in range(count)]
 
     def server(request: Request) -> Answer:
-        offset = int(request.query["offset"]) if knows_offset else 0
+        offset = int(request.query["offset"])
         return Answer(200, feed_servers.as_json(entities[offset : offset + int(request.query["limit"])]))
 
     with serve(server) as url:
         [file] = NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
-    assert len(decode(DELIVERED, landing, [file])) == (count if knows_offset else min(count, 100))
+    assert len(decode(DELIVERED, landing, [file])) == count
+
+
+LINK = {"Link": '</ngsi-ld/v1/entities?offset=100>; rel="next"'}
+
+
+@pytest.mark.parametrize("headers", [{}, {"NGSILD-Results-Count": "250"}, LINK])
+def test_a_broker_that_passes_over_the_offset_is_an_error_and_not_asked_for_ever(
+    landing: Landing, headers: dict[str, str]
+) -> None:
+    asked: list[Request] = []
+
+    def server(request: Request) -> Answer:
+        """The same entities again, with values that change from one question to the next."""
+        asked.append(request)
+        page = [entity(temperature=prop(len(asked))) | {"id": f"urn:{number}"} for number in range(100)]
+        return Answer(200, feed_servers.as_json(page), headers)
+
+    with serve(server) as url, pytest.raises(SourceUnreachable, match="its pages repeat: 100 entities came"):
+        NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
+    assert len(asked) == 2
+    assert landing.files("twin") == []
+
+
+def test_empty_pages_that_lead_on_are_not_followed_for_ever(landing: Landing) -> None:
+    answers = Scripted(Answer(body=b"[]", headers=LINK))
+    with serve(answers) as url, pytest.raises(SourceUnreachable, match="its pages repeat: 0 entities came"):
+        NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
+    assert len(answers.requests) == 2
+
+
+@pytest.mark.parametrize("headers", [{}, {"NGSILD-Results-Count": "99"}])
+def test_a_broker_that_passes_over_the_offset_and_has_one_page_is_read(
+    landing: Landing, headers: dict[str, str]
+) -> None:
+    page = [entity(temperature=prop(1)) | {"id": f"urn:{number}"} for number in range(99)]
+    with serve(Scripted(Answer(200, feed_servers.as_json(page), headers))) as url:
+        [file] = NgsiLd("twin", HttpOrigin(url)).fetch(landing, [DAY])
+    assert len(decode(DELIVERED, landing, [file])) == 99
 
 
 def test_link_to_another_origin_is_refused(landing: Landing) -> None:
@@ -177,20 +216,62 @@ def test_link_to_another_origin_is_refused(landing: Landing) -> None:
     assert landing.files("twin") == []
 
 
-def test_partial_history_is_asked_on(landing: Landing) -> None:
-    history = [(f"2026-01-05T{hour:02d}:00:00Z", float(hour)) for hour in range(9)]
-    server = feed_servers.ContextBroker(history=[("2026-01-04T22:00:00Z", -1), *history], page_size=4)
+HOURS = [f"2026-01-05T{hour:02d}:00:00Z" for hour in range(23)]
+EVENING = ["2026-01-04T22:00:00Z", "2026-01-04T23:00:00Z"]
+# From midnight to midnight, one every hour; one that is not cut where the other is; one that begins late.
+HISTORY = {
+    "temperature": [(time, float(hour)) for hour, time in enumerate([*EVENING, *HOURS])],
+    "windSpeed": [(time, 5.0) for time in HOURS[::6]],
+    "snowHeight": [(time, 20.0) for time in HOURS[20:]],
+    "pm10": [(time, 8.0) for time in HOURS],
+}
+
+
+@pytest.mark.parametrize("page_size", [2, 4, 5, 100])
+@pytest.mark.parametrize("kind", [feed_servers.ContextBroker, feed_servers.Stellio])
+def test_every_instance_of_the_local_day_comes_however_the_broker_cuts(
+    landing: Landing, kind: type[feed_servers.ContextBroker], page_size: int
+) -> None:
+    server = kind(history=HISTORY, page_size=page_size)
     with serve(server) as url:
         twin = NgsiLd("twin", HttpOrigin(url), entities=("urn:ngsi-ld:roof",), lookback_days=0)
         [file] = twin.fetch(landing, [DAY])
     assert file.day == DAY
-    assert server.requests[0].query == {
-        "timerel": "between",
-        "timeAt": "2026-01-04T23:00:00Z",
-        "endTimeAt": "2026-01-05T23:00:00Z",
+    rows = decode(DELIVERED, landing, [file])
+    times = rows["observed_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = set(zip(rows["quantity"], rows["value"], times, strict=True))
+    assert told == {
+        (quantity, value, time)
+        for name, quantity in (
+            ("temperature", "air_temperature"),
+            ("windSpeed", "wind_speed"),
+            ("snowHeight", "snow_depth"),
+        )
+        for time, value in HISTORY[name]
+        if time >= "2026-01-04T23"
     }
-    values = decode(DELIVERED, landing, [file])["value"].to_list()
-    assert sorted(set(values)) == [float(hour) for hour in range(9)]
+    assert rows["reject_reason"].is_null().all()
+
+
+def test_a_range_may_be_told_in_dates_of_http(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_servers.Stellio, "has_http_dates", True)
+    server = feed_servers.Stellio(history=HISTORY, page_size=4)
+    with serve(server) as url:
+        twin = NgsiLd("twin", HttpOrigin(url), entities=("urn:ngsi-ld:roof",), lookback_days=0)
+        [file] = twin.fetch(landing, [DAY])
+    assert decode(DELIVERED, landing, [file])["observed_at"].n_unique() == 24
+
+
+def test_values_of_one_attribute_by_several_sensors_are_not_revisions_of_each_other(landing: Landing) -> None:
+    instances = [prop(1), prop(2, datasetId="urn:mast"), prop(3, datasetId="@none")]
+    pairs = {"type": "Property", "datasetId": "urn:wall", "values": [[4, AT]]}
+    rows = decode_one(DELIVERED, landing, [entity(temperature=instances), entity(temperature=[pairs])])
+    assert sorted(rows.select("sensor_id", "value").rows()) == [
+        ("urn:ngsi-ld:roof", 1.0),
+        ("urn:ngsi-ld:roof", 3.0),
+        ("urn:ngsi-ld:roof#urn:mast", 2.0),
+        ("urn:ngsi-ld:roof#urn:wall", 4.0),
+    ]
 
 
 @pytest.mark.parametrize("content_range", ["", "items 1-2/3", "date-time 2026-01-04T23:00:00Z-2026-01-04T23:00:00Z/*"])
@@ -202,7 +283,7 @@ def test_partial_answer_that_leads_nowhere_is_an_error(landing: Landing, content
 
 
 def test_missing_entity_costs_only_itself(landing: Landing) -> None:
-    server = feed_servers.ContextBroker(history=[(AT, 3.0)])
+    server = feed_servers.ContextBroker(history={"temperature": [(AT, 3.0)]})
     with serve(server) as url:
         [file] = NgsiLd("twin", HttpOrigin(url), entities=("gone", "urn:ngsi-ld:roof")).fetch(landing, [DAY])
     assert decode(DELIVERED, landing, [file])["reject_reason"].to_list() == ["no entities but: No such entity", None]
