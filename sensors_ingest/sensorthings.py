@@ -9,7 +9,7 @@ An observation's time may be an interval (its start counts), its result a string
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -23,6 +23,9 @@ from sensors_ingest.units import Scale
 
 OBSERVATIONS_PER_PAGE: Final = 1000
 MOST_PAGES: Final = 100_000
+# An interval is before a moment when its end is: one over midnight would be in no day. So a day is asked for with what
+# ends so much later, and what is the next day's comes twice, which is one reading.
+LONGEST_INTERVAL: Final = timedelta(days=1)
 NUMBER: Final = re.compile(r"-?[0-9]+")
 QUOTED: Final = re.compile(r"'.+'")
 QUALITIES: Final = {
@@ -120,7 +123,7 @@ class SensorThings:
                     continue
                 yield from documents.as_record(http.body(answer))
             query = {
-                "$filter": f"phenomenonTime ge {_utc(start)} and phenomenonTime lt {_utc(end)}",
+                "$filter": f"phenomenonTime ge {_utc(start)} and phenomenonTime lt {_utc(end + LONGEST_INTERVAL)}",
                 "$orderby": "phenomenonTime asc",
                 "$top": str(OBSERVATIONS_PER_PAGE),
             } | ({"$resultFormat": "dataArray"} if self.is_data_array else {})

@@ -122,7 +122,9 @@ class Metry:
 
 
 class SensorThings:
-    """One data stream; observations are (time, result). It pages by ``@iot.nextLink`` and knows both forms."""
+    """One data stream; observations are (time, result). It pages by ``@iot.nextLink`` and knows both forms. An interval
+    is before a moment when its end is, and after one when its start is: as with FROST.
+    """
 
     def __init__(self, observations: Sequence[tuple[str, Any]], page_size: int = 2, elsewhere: str = "") -> None:
         self.observations = observations
@@ -138,7 +140,7 @@ class SensorThings:
         if request.path != "/v1.1/Datastreams(12)/Observations":
             return Answer(404, as_json({"code": 404, "type": "error", "message": "Nothing found"}))
         first, last = re.findall(r"phenomenonTime (?:ge|lt) (\S+)", request.query["$filter"])
-        chosen = [each for each in self.observations if first <= each[0][:19] + "Z" < last]
+        chosen = [each for each in self.observations if self._is_between(each[0], first, last)]
         skip = int(request.query.get("$skip", 0))
         page = chosen[skip : skip + self.page_size]
         if request.query.get("$resultFormat") == "dataArray":
@@ -152,6 +154,11 @@ class SensorThings:
             host = self.elsewhere or request.url
             answer["@iot.nextLink"] = f"{host}{request.path}?" + "&".join(f"{k}={v}" for k, v in query.items())
         return Answer(200, as_json(answer))
+
+    @staticmethod
+    def _is_between(time: str, first: str, last: str) -> bool:
+        start, _, end = time.partition("/")
+        return first <= start[:19] + "Z" < last and (end or start)[:19] + "Z" <= last
 
 
 class ContextBroker:

@@ -1,6 +1,7 @@
 """SensorThings: links that stay at home, both forms of answers, intervals, strings, and units from the data stream."""
 
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -195,12 +196,21 @@ OBSERVATIONS = [(f"2026-01-05T{hour:02d}:00:00.000Z", hour) for hour in range(7)
 @pytest.mark.parametrize("is_data_array", [False, True])
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])
 def test_every_observation_of_the_local_day_comes(landing: Landing, page_size: int, is_data_array: bool) -> None:
-    others = [("2026-01-04T22:59:00.000Z", -1), ("2026-01-05T23:00:00.000Z", 99)]
+    others = [("2026-01-04T22:59:00.000Z", -1), ("2026-01-06T23:00:00.000Z", 99)]
     server = feed_servers.SensorThings(sorted(OBSERVATIONS + others), page_size)
     with serve(server) as url:
         [file] = source(url, is_data_array=is_data_array).fetch(landing, [DAY])
     assert file.day == DAY
     assert decode(DELIVERED, landing, [file])["value"].to_list() == [float(hour) for hour in range(7)]
+
+
+def test_an_interval_over_midnight_belongs_to_the_day_in_which_it_begins(landing: Landing) -> None:
+    """Also when days are asked for one by one, as a backfill does: a sum of a day from six to six is in one of them."""
+    begins = [f"2026-01-0{day}T06:00:00.000Z" for day in range(3, 8)]
+    sums = [(f"{start}/{end}", number) for number, (start, end) in enumerate(pairwise(begins))]
+    with serve(feed_servers.SensorThings(sums)) as url:
+        files = source(url).fetch(landing, [date(2026, 1, 4), DAY])
+    assert sorted(set(decode(DELIVERED, landing, files)["value"])) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +249,7 @@ def test_days_before_are_asked_for_again(landing: Landing) -> None:
         origin = HttpOrigin(f"{url}/v1.1")
         SensorThings("things", origin, (ROOF,), lookback_days=2).fetch(landing, [DAY])
     assert server.requests[1].query["$filter"] == (
-        "phenomenonTime ge 2026-01-02T23:00:00Z and phenomenonTime lt 2026-01-05T23:00:00Z"
+        "phenomenonTime ge 2026-01-02T23:00:00Z and phenomenonTime lt 2026-01-06T23:00:00Z"
     )
 
 
