@@ -57,7 +57,7 @@ class Envelope:
     picked AS (SELECT landing_row, pushed_at, topic, body, {said} AS said FROM delivered),
     message AS (
         -- OR would ask the second of all rows.
-        SELECT landing_row, pushed_at, topic, said,
+        SELECT landing_row, pushed_at, topic, body, said,
                CASE WHEN said IS NOT NULL THEN true ELSE coalesce(json_valid(body), false) END AS is_json
         FROM picked
     ),
@@ -103,11 +103,17 @@ _UPLINK: Final = {
     },
 }
 
-# Both forms: ``{"result": {...}}`` as the Storage Integration sends it and the bare uplink of a webhook or MQTT.
+# What else an application server sends: a webhook may be set to, and a subscription to every topic brings them all.
+_NO_UPLINKS: Final = (
+    *("join_accept", "downlink_ack", "downlink_nack", "downlink_sent", "downlink_failed", "downlink_queued"),
+    *("downlink_queue_invalidated", "location_solved", "service_data", "uplink_normalized"),
+)
+# Both forms: ``{"result": {...}}`` as the Storage Integration sends it and the bare uplink of a webhook or MQTT. Joins,
+# acknowledgements and the like are no readings and no failures: they stay in landing and are not rows.
 THE_THINGS_STACK: Final = Envelope(
     {**_UPLINK, "error": {"message": "VARCHAR"}, "message": "VARCHAR"},
     ("decoded_payload",),
-    """
+    f"""
         SELECT landing_row,
                is_json,
                coalesce(said.error.message, said.message) AS error_message,
@@ -130,14 +136,18 @@ THE_THINGS_STACK: Final = Envelope(
                    list_transform(uplink.rx_metadata, lambda gateway: gateway.time)
                ) AS clocks,
                list_transform(
-                   uplink.rx_metadata, lambda gateway: {'snr': coalesce(gateway.snr, 0), 'rssi': gateway.rssi}
+                   uplink.rx_metadata, lambda gateway: {{'snr': coalesce(gateway.snr, 0), 'rssi': gateway.rssi}}
                ) AS signals,
                uplink.received_at AS network_time,
                said.received_at AS server_time,
                server_time AS received_time,
                coalesce(said.simulated, false) AS is_simulated
         FROM (SELECT *, said.uplink_message AS uplink FROM message)
-    """,
+        WHERE CASE
+            WHEN uplink IS NOT NULL OR error_message IS NOT NULL OR NOT is_json THEN true
+            ELSE NOT coalesce(list_has_any(json_keys(body), {list(_NO_UPLINKS)}), false)
+        END
+    """,  # noqa: S608 -- built of constants
     wrapper="result",
     wrapped="uplink_message",
 )
@@ -181,7 +191,8 @@ CHIRPSTACK: Final = Envelope(
                is_json,
                nullif(regexp_extract(topic, 'event[/=]([a-z]+)', 1), '') AS event,
                said.data IS NOT NULL OR said.object IS NOT NULL OR said.objectJSON IS NOT NULL
-                   OR (said.rxInfo IS NOT NULL AND said.fCnt IS NOT NULL) AS looks_like_uplink,
+                   OR (said.rxInfo IS NOT NULL AND said.fCnt IS NOT NULL AND said.acknowledged IS NULL)
+                   AS looks_like_uplink,
                coalesce(event = 'up', looks_like_uplink, false) AS is_uplink,
                coalesce(said.code, said.type) || coalesce(': ' || said.description, ': ' || said.error, '')
                    AS error_message,

@@ -161,6 +161,7 @@ def test_without_any_time_it_is_a_reject_never_now(landing: Landing, uplink: dic
         ("location", {"deviceInfo": {"devEui": LASER}, "location": {"latitude": 57.6}}),
         ("log", {"level": "INFO", "code": "UPLINK_CODEC", "description": "slow", "deviceInfo": {"devEui": LASER}}),
         ("join", {"devEUI": LASER, "devAddr": "AQIDBA==", "rxInfo": [{"time": HEARD}], "dr": 5}),
+        ("ack", {"devEUI": LASER, "rxInfo": [{"time": HEARD}], "txInfo": {}, "acknowledged": True, "fCnt": 15}),
     ],
 )
 @pytest.mark.parametrize("has_topic", [True, False])

@@ -13,6 +13,7 @@ import pytest
 from sensors_ingest import uplinks
 from sensors_ingest.devices import Device
 from sensors_ingest.landing import LandedFile, Landing
+from sensors_ingest.listener.segments import Message, line_of
 from tests.decoding import readings
 
 ELSYS, MILESIGHT = "A81758FFFE04A001", "24E124713C140003"
@@ -90,6 +91,32 @@ def test_every_column_of_a_reading(landing: Landing) -> None:
         "reject_reason": None,
         "source_row": None,
     }
+
+
+NO_UPLINKS: dict[str, dict[str, Any]] = {
+    "join_accept": {"session_key_id": "AXPo", "received_at": NETWORK},
+    "downlink_ack": {"session_key_id": "AXPo", "f_port": 15, "f_cnt": 11},
+    "downlink_nack": {"session_key_id": "AXPo", "f_port": 15, "f_cnt": 11},
+    "downlink_sent": {"session_key_id": "AXPo", "f_port": 15, "f_cnt": 11},
+    "downlink_failed": {"downlink": {"f_port": 15}, "error": {"message_format": "no downlink path"}},
+    "downlink_queued": {"f_port": 15, "frm_payload": b64("01")},
+    "downlink_queue_invalidated": {"downlinks": [], "last_f_cnt_down": 3},
+    "location_solved": {"service": "geo", "location": {"latitude": 57.6}},
+    "service_data": {"service": "lora-cloud", "data": {}},
+    "uplink_normalized": {"f_port": 5, "normalized_payload": {"air": {"temperature": 1.5}}},
+}
+
+
+@pytest.mark.parametrize("is_pushed", [False, True])
+@pytest.mark.parametrize("kind", sorted(NO_UPLINKS))
+def test_messages_that_are_no_uplinks_are_neither_readings_nor_failures(
+    landing: Landing, kind: str, is_pushed: bool
+) -> None:
+    """A webhook or a subscription to all topics brings them."""
+    message = {"end_device_ids": {"dev_eui": ELSYS}, "received_at": RECEIVED, kind: NO_UPLINKS[kind]}
+    pushed = Message("http", json.dumps(message, indent=1).encode(), NETWORK_AT)
+    line = line_of(pushed).decode().rstrip() if is_pushed else json.dumps(message)
+    assert decode(landing, land(landing, uplink(f_cnt=1), line, uplink(f_cnt=2)))["landing_row"].to_list() == [1, 3]
 
 
 def test_both_device_families_in_one_file(landing: Landing) -> None:
