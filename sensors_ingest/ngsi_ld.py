@@ -2,11 +2,12 @@
 
 Address: ``GET /ngsi-ld/v1/entities?type=…``, paged by ``Link: …; rel="next"`` or ``NGSILD-Results-Count``; with
 ``entities`` configured, ``GET /ngsi-ld/v1/temporal/entities/{id}?timerel=between&timeAt=…&endTimeAt=…``, where 206 and
-``Content-Range`` say that there is more: that is then asked for attribute by attribute. Files: entities as ``.json`` or
-``.jsonld``. The normalized, concise and key-values forms are read. An attribute without ``unitCode`` is in the unit of
-the Smart Data Models' WeatherObserved: ``snowHeight`` in cm, ``relativeHumidity`` from 0 to 1. Its amount of
-precipitation tells no interval and is not taken. Values of one attribute that have a ``datasetId`` are of other sensors
-than those without: ``<entity id>#<datasetId>``.
+``Content-Range`` say that there is more: that is then asked for attribute by attribute. Brokers of the specification
+that follows (TS 104-176) answer 200 and link the next part instead. Files: entities as ``.json`` or ``.jsonld``. The
+normalized, concise and key-values forms are read. An attribute without ``unitCode`` is in the unit of the Smart Data
+Models' WeatherObserved: ``snowHeight`` in cm, ``relativeHumidity`` from 0 to 1. Its amount of precipitation tells no
+interval and is not taken. Values of one attribute that have a ``datasetId`` are of other sensors than those without:
+``<entity id>#<datasetId>``.
 """
 
 import re
@@ -33,6 +34,8 @@ MOST_PAGES: Final = 10_000
 RANGE_END: Final = re.compile(
     r"date-time\s.*-(?:(\d{4}-\d\d-\d\dT[^\s/]+)|(\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT))/(?:\d+|\*)$"
 )
+# The parts of a history, from the earlier to the later or, where the newest come first, the other way round.
+NEXT_PART: Final = ("intervalafter", "intervalbefore")
 # ``timeAt`` itself belongs to the range with some brokers and not with others. What comes twice is one reading.
 OVERLAP: Final = timedelta(milliseconds=1)
 SCALES: Final = (
@@ -96,7 +99,7 @@ class NgsiLd:
         for _ in range(MOST_PAGES):
             with http.get(session, self.name, address, params=asked) as answer:
                 content = b"".join(http.body(answer))
-                link, count = _next_link(answer), answer.headers.get("NGSILD-Results-Count", "")
+                link, count = _link(answer, "next"), answer.headers.get("NGSILD-Results-Count", "")
             entities = documents.load_answer(self.name, url, content)
             ids = _ids(entities)
             if known.issuperset(ids) and (ids or was_empty):
@@ -134,9 +137,23 @@ class NgsiLd:
                 return
             if answer.status_code == 200:
                 yield from documents.as_record(http.body(answer))
+                yield from self._parts(session, url, answer)
                 return
         for scale in SCALES:
             yield from self._history_of(session, url, scale.said, start, end)
+
+    def _parts(self, session: http.HttpSession, url: str, first: requests.Response) -> Iterator[bytes]:
+        """What follows the first part of a history, by its links in the one direction that it leads on."""
+        relation = next((relation for relation in NEXT_PART if _link(first, relation)), "")
+        link, known = _link(first, relation), set[str]()
+        while link:
+            address = documents.next_address(self.name, url, link)
+            if address in known or len(known) >= MOST_PAGES:
+                raise http.SourceUnreachable(self.name, http.without_secrets(url), "its pages do not end")
+            known.add(address)
+            with http.get(session, self.name, address) as answer:
+                yield from documents.as_record(http.body(answer))
+                link = _link(answer, relation)
 
     def _history_of(
         self, session: http.HttpSession, url: str, attribute: str, start: datetime, end: datetime
@@ -173,9 +190,9 @@ def _ids(entities: object) -> list[object]:
     return [str(entity.get("id")) if isinstance(entity, dict) else None for entity in listed]
 
 
-def _next_link(answer: requests.Response) -> str | None:
+def _link(answer: requests.Response, relation: str) -> str | None:
     try:
-        return answer.links.get("next", {}).get("url")
+        return answer.links.get(relation, {}).get("url")
     except (ValueError, IndexError):
         return None
 

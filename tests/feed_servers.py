@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 from tests.servers import Answer, Request
@@ -202,7 +204,7 @@ class ContextBroker:
         return Answer(200, as_json(page), headers)
 
     def _chosen(self, request: Request, *, is_start_included: bool) -> dict[str, list[tuple[str, float]]]:
-        """What is asked for, each attribute cut by itself."""
+        """What is asked for of each attribute."""
         first, last = (datetime.fromisoformat(request.query[name]) for name in ("timeAt", "endTimeAt"))
         asked = request.query.get("attrs", ",".join(self.histories)).split(",")
         return {
@@ -210,10 +212,13 @@ class ContextBroker:
                 (time, value)
                 for time, value in told
                 if first < (at := datetime.fromisoformat(time)) < last or (is_start_included and at == first)
-            ][: self.page_size]
+            ]
             for name, told in self.histories.items()
             if name in asked
         }
+
+    def _cut(self, chosen: Mapping[str, list[tuple[str, float]]], start: int = 0) -> dict[str, list[tuple[str, float]]]:
+        return {name: told[start : start + self.page_size] for name, told in chosen.items()}
 
     def _told(self, request: Request, chosen: Mapping[str, Sequence[tuple[str, float]]], end: str) -> Answer:
         body = {
@@ -230,7 +235,7 @@ class ContextBroker:
         """As Mintaka, the temporal interface of Orion-LD: ``timeAt`` itself is left out, and the range ends with the
         newest instance of any attribute, however early another was cut. Who has no such attribute is told alone.
         """
-        chosen = self._chosen(request, is_start_included=False)
+        chosen = self._cut(self._chosen(request, is_start_included=False))
         is_cut = any(len(told) == self.page_size for told in chosen.values())
         return self._told(request, chosen, max(time for told in chosen.values() for time, _ in told) if is_cut else "")
 
@@ -243,7 +248,7 @@ class Stellio(ContextBroker):
     has_http_dates = False
 
     def _history(self, request: Request) -> Answer:
-        chosen = self._chosen(request, is_start_included=True)
+        chosen = self._cut(self._chosen(request, is_start_included=True))
         if not chosen:
             return self._not_found()
         ends = [told[-1][0] for told in chosen.values() if len(told) == self.page_size]
@@ -252,3 +257,24 @@ class Stellio(ContextBroker):
         if end and self.has_http_dates:
             end = format_datetime(datetime.fromisoformat(end), usegmt=True)
         return self._told(request, chosen, end)
+
+
+class Linked(ContextBroker):
+    """As TS 104-176, which follows version 1 of the specification: parts are 200, and each links the next, which holds
+    later instances or, where the newest come first, earlier ones.
+    """
+
+    relation = "intervalafter"
+
+    def _history(self, request: Request) -> Answer:
+        chosen = self._chosen(request, is_start_included=True)
+        if self.relation == "intervalbefore":
+            chosen = {name: told[::-1] for name, told in chosen.items()}
+        start = int(request.query.get("offsetN", 0))
+        following = start + self.page_size
+        answer = self._told(request, self._cut(chosen, start), "")
+        if all(len(told) <= following for told in chosen.values()):
+            return answer
+        query = urlencode({**request.query, "firstN": self.page_size, "offsetN": following})
+        link = f'<{request.path}?{query}>; rel="{self.relation}"; type="application/ld+json"'
+        return replace(answer, headers={"Link": link})

@@ -228,7 +228,7 @@ HISTORY = {
 
 
 @pytest.mark.parametrize("page_size", [2, 4, 5, 100])
-@pytest.mark.parametrize("kind", [feed_servers.ContextBroker, feed_servers.Stellio])
+@pytest.mark.parametrize("kind", [feed_servers.ContextBroker, feed_servers.Stellio, feed_servers.Linked])
 def test_every_instance_of_the_local_day_comes_however_the_broker_cuts(
     landing: Landing, kind: type[feed_servers.ContextBroker], page_size: int
 ) -> None:
@@ -251,6 +251,25 @@ def test_every_instance_of_the_local_day_comes_however_the_broker_cuts(
         if time >= "2026-01-04T23"
     }
     assert rows["reject_reason"].is_null().all()
+
+
+def test_the_newest_instances_may_come_first(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_servers.Linked, "relation", "intervalbefore")
+    server = feed_servers.Linked(history=HISTORY, page_size=4)
+    with serve(server) as url:
+        twin = NgsiLd("twin", HttpOrigin(url), entities=("urn:ngsi-ld:roof",), lookback_days=0)
+        [file] = twin.fetch(landing, [DAY])
+    assert decode(DELIVERED, landing, [file])["observed_at"].n_unique() == 24
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"), [("?offsetN=1", "its pages do not end"), ("https://elsewhere.example/", "its next page is els")]
+)
+def test_a_history_that_leads_in_a_circle_or_elsewhere_is_an_error(landing: Landing, link: str, reason: str) -> None:
+    told = Answer(200, b'{"id":"urn:x"}', {"Link": f'<{link}>; rel="intervalafter"'})
+    with serve(Scripted(told)) as url, pytest.raises(SourceUnreachable, match=reason):
+        NgsiLd("twin", HttpOrigin(url), entities=("urn:x",)).fetch(landing, [DAY])
+    assert landing.files("twin") == []
 
 
 def test_a_range_may_be_told_in_dates_of_http(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
