@@ -279,20 +279,20 @@ def test_an_answer_that_drips_is_given_up(
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_a_slow_but_steady_answer_comes_whole(monkeypatch: pytest.MonkeyPatch, is_chunked: bool) -> None:
     monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 0.2)
-    monkeypatch.setattr("sensors_ingest.http.FEWEST_BYTES", 5)
+    monkeypatch.setattr("sensors_ingest.http.FEWEST_BYTES", 2)
     slow = Answer(body=bytes(range(100)), is_chunked=is_chunked, drip_seconds=0.005)
     with serve(Scripted(slow)) as url:
         assert fetch(url) == bytes(range(100))
 
 
 def test_a_slow_reader_is_no_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 0.1)
+    monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 1.0)
     sent = GZIPPED[:3000]
     with serve(Scripted(Answer(body=sent))) as url, open_session() as session, get(session, "uplinks", url) as answer:
         read = b""
         for piece in body(answer):
             read += piece
-            time.sleep(0.15)
+            time.sleep(1.1)
     assert read == sent
 
 

@@ -253,15 +253,22 @@ def test_the_key_in_a_partial_answer_does_not_land(landing: Landing) -> None:
     assert KEY.encode() not in landing.read(file)
 
 
-def test_crash_between_answers_neither_loses_nor_repeats(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("failing", "reason"),
+    [(Answer(503), "HTTP 503"), (Answer(body=b'{"RESPONSE":' + b" " * 1000, drip_seconds=0.01), "the answer drips")],
+)
+def test_crash_between_answers_neither_loses_nor_repeats(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, failing: Answer, reason: str
+) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr("sensors_ingest.http.PACE_SECONDS", 0.2)
     server = feed_servers.Trafikverket(KEY, [point(number) for number in range(10)])
     answers = iter(range(100))
 
     def crashing(request: Request) -> Answer:
-        return server(request) if next(answers) < 2 else Answer(503)
+        return server(request) if next(answers) < 2 else failing
 
-    with serve(crashing) as url, pytest.raises(SourceUnreachable, match="HTTP 503"):
+    with serve(crashing) as url, pytest.raises(SourceUnreachable, match=reason):
         source(url, page_size=3).fetch(landing)
     assert len(landing.files("roads")) == 2
     with serve(server) as url:
