@@ -1,10 +1,12 @@
 """VEGAPULS Air radars: a packet number, then big-endian numbers at places that depend on it.
 
 ``02003fa31f152d2400fa09`` is packet 2: state 0, 1.274386 m, unit 0x2D (m), 36 % battery, 25.0 °C, tilted by 9°.
-Source: diwise/iot-agent, decoder/vegapuls, with its tests. Distance units are those of the HART tables, where 0x2F is
-the inch; feeds.md of this project's owner says foot. A distance in 0x2F is read as feet and marked unverified.
+Source: diwise/iot-agent, decoder/vegapuls, with its tests; akenza-io/device-type-library, types/vega. Distance units
+are those of the HART tables, where 0x2F is the inch; feeds.md of this project's owner says foot. A distance in 0x2F is
+read as feet and marked unverified.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -53,16 +55,28 @@ def _layout(packet: int, *, state: bool, scaled: bool = False, gps: bool = False
     temperature = battery + 1 + (0 if is_early else between)
     unit = temperature + 2
     where = [Where(0, (packet,)), Where(distance + 4, tuple(DISTANCES))]
-    places = [Place(battery, BATTERY)]
-    places += [Place(distance, field, (Where(distance + 4, (code,)),)) for code, field in DISTANCES.items()]
+    places = [Place(battery, BATTERY), *_in_units(distance, distance + 4, DISTANCES)]
     if is_early:
         places.append(Place(temperature, CELSIUS))
     else:
         where.append(Where(unit, tuple(TEMPERATURES)))
-        places += [Place(temperature, field, (Where(unit, (code,)),)) for code, field in TEMPERATURES.items()]
+        places += _in_units(temperature, unit, TEMPERATURES)
     length = temperature + 2 + (between if is_early else 1) + 1
     return Layout(length, tuple(places), where=tuple(where))
 
+
+def _in_units(offset: int, unit: int, fields: Mapping[int, Field]) -> Iterator[Place]:
+    """The number at ``offset`` as the field of its unit, whose code is at ``unit``."""
+    return (Place(offset, field, (Where(unit, (code,)),)) for code, field in fields.items())
+
+
+# Packet 19 has no temperature, and 20 nothing else but a detailed state.
+DISTANCE_ALONE: Final = Layout(
+    9, (Place(7, BATTERY), *_in_units(2, 6, DISTANCES)), where=(Where(0, (19,)), Where(6, tuple(DISTANCES)))
+)
+TEMPERATURE_ALONE: Final = Layout(
+    9, tuple(_in_units(6, 8, TEMPERATURES)), where=(Where(0, (20,)), Where(8, tuple(TEMPERATURES)))
+)
 
 PROFILE: Final = Profile(
     FixedLayoutDecoder(
@@ -79,6 +93,9 @@ PROFILE: Final = Profile(
             _layout(13, state=False, scaled=True, gps=True),
             _layout(14, state=True, scaled=True, detail=True),
             _layout(15, state=True, scaled=True, gps=True, detail=True),
+            _layout(18, state=False),
+            DISTANCE_ALONE,
+            TEMPERATURE_ALONE,
         ),
         byte_order="big",
     )
