@@ -37,7 +37,56 @@ ELSYS: list[tuple[str, Expected]] = []
 
 MILESIGHT: list[tuple[str, str, Expected]] = []
 
-DRAGINO: list[tuple[str, str, int, Expected]] = []
+DRAGINO: list[tuple[str, str, int, Expected]] = [
+    (
+        "lht52",
+        "f5c6027ef8300163 07e5b6",
+        2,
+        {"air_temperature": -26.18, "relative_humidity": 63.8, "probe_temperature": -20},
+    ),
+    ("lht52", "09010001020d1e", 5, {"battery_voltage": 3.358}),
+    # A hygrometer that does not answer
+    (
+        "lsn50",
+        "0e47ff9c0000007fffffff",
+        2,
+        {
+            "battery_voltage": 3.655,
+            "probe_temperature": -10,
+            "air_temperature": MISSING,
+            "relative_humidity": "humidity sentinel 0xFFFF (no value)",
+        },
+    ),
+    (
+        "lsn50",
+        "0e47ff9c000000ffffffff",
+        2,
+        {
+            "battery_voltage": 3.655,
+            "probe_temperature": -10,
+            "air_temperature": "temperature sentinel 0xFFFF (no value)",
+            "relative_humidity": "humidity sentinel 0xFFFF (no value)",
+        },
+    ),
+    # The codec says none of this one too: the firmware sends 0x7FFF for none, and -0.1 °C as 0xFFFF.
+    (
+        "lsn50",
+        "0e47ff9c000000ffff0384",
+        2,
+        {"battery_voltage": 3.655, "probe_temperature": -10, "air_temperature": -0.1, "relative_humidity": 90},
+    ),
+    # Three voltages in the place of the probe and of the battery, which is told in tenths of a volt.
+    ("lsn50", "03e803e803e808ff9c038424", 2, {"battery_voltage": 3.6, "air_temperature": -10, "relative_humidity": 90}),
+    ("lsn50", "03e803e803e80800c8000024", 2, {"battery_voltage": 3.6}),
+    ("lsn50", "0e47ff9c0000180000ffff", 2, {"battery_voltage": 3.655, "probe_temperature": -10}),
+    ("lsn50", "0e47ff9c03e81c03e803e8", 2, {"battery_voltage": 3.655, "probe_temperature": -10}),
+    (
+        "lsn50",
+        "0e47ff9c00c8207fff0000000100000002",
+        2,
+        {"battery_voltage": 3.655, "probe_temperature": -10, "probe_temperature_2": 20, "probe_temperature_3": MISSING},
+    ),
+]
 
 VEGAPULS: list[tuple[str, Expected]] = [
     (
