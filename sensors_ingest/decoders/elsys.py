@@ -1,9 +1,11 @@
 """Elsys devices (ERS, ELT and their external sensors): one-byte types, big-endian.
 
 Source: the types listed at https://www.elsys.se/en/elsys-payload/. ``0100e20223070e27`` is 22.6 °C, 35 %,
-3623 mV. The settings item (0x3E) has no fixed width and is not in the table: a payload with it is refused.
+3623 mV. The settings item (0x3E) has no fixed width and is not in the table: a payload with it is refused. Of the
+thermometers on the second wire the first two are read.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from sensors_ingest.decoders.fields import Field
@@ -19,6 +21,10 @@ TEMPERATURE: Final = Field(
     is_signed=True,
     sentinels=((0x7FFF, "temperature sentinel 0x7FFF (probe missing)"),),
 )
+FIRST_PROBE: Final = replace(TEMPERATURE, quantity="probe_temperature")
+SECOND_PROBE: Final = replace(TEMPERATURE, quantity="probe_temperature_2")
+THIRD_PROBE: Final = replace(TEMPERATURE, quantity="probe_temperature_3")
+CARBON_DIOXIDE: Final = Field("carbon_dioxide", 2, "ppm", "ppm")
 HUMIDITY: Final = Field(
     "relative_humidity",
     1,
@@ -50,13 +56,13 @@ PROFILE: Final = Profile(
             0x03: Item(3),  # acceleration
             0x04: Item(2),  # light
             0x05: Item(1),  # motion
-            0x06: Item(2),  # carbon dioxide
+            0x06: Item(2, CARBON_DIOXIDE),
             0x07: Item(2, BATTERY),
             0x08: Item(2),  # analogue 1
             0x09: Item(6),  # position
             0x0A: Item(2),  # pulses 1 since the last uplink
             0x0B: Item(4),  # pulses 1
-            0x0C: Item(2),  # external temperature 1
+            0x0C: Item(2, FIRST_PROBE),
             0x0D: Item(1),  # external switch 1
             0x0E: Item(2, DISTANCE),
             0x0F: Item(1),  # vibration
@@ -69,7 +75,7 @@ PROFILE: Final = Profile(
             0x16: Item(2),  # pulses 2 since the last uplink
             0x17: Item(4),  # pulses 2
             0x18: Item(2),  # analogue 2
-            0x19: Item(2),  # external temperature 2
+            0x19: Item(2, SECOND_PROBE, again=(THIRD_PROBE,)),  # once for each thermometer on the wire
             0x1A: Item(1),  # external switch 2
             0x1B: Item(4),  # external analogue, microvolts
             0x1C: Item(2),  # volatile organic compounds

@@ -33,7 +33,18 @@ def said(name: str, payload: str, port: int) -> tuple[str | None, Expected]:
     return numbers.fault[0].as_py(), values
 
 
-ELSYS: list[tuple[str, Expected]] = []
+ELSYS: list[tuple[str, Expected]] = [
+    (
+        "0100e202290400270506060308070d62",
+        {"air_temperature": 22.6, "relative_humidity": 41, "carbon_dioxide": 776, "battery_voltage": 3.426},
+    ),
+    ("01ff9c0cff6a070e10", {"air_temperature": -10, "probe_temperature": -15, "battery_voltage": 3.6}),
+    # The second external thermometer is as many as hang on its wire.
+    ("0c00d219ffec", {"probe_temperature": 21, "probe_temperature_2": -2}),
+    ("19ffec1900190c00d2", {"probe_temperature": 21, "probe_temperature_2": -2, "probe_temperature_3": 2.5}),
+    ("19ffec19ffec", {"probe_temperature_2": -2, "probe_temperature_3": -2}),
+    ("19ffec190019190100", {"probe_temperature_2": -2, "probe_temperature_3": 2.5}),
+]
 
 MILESIGHT: list[tuple[str, str, Expected]] = []
 

@@ -1,5 +1,6 @@
 """Payload decoders: the makers' examples, every fault, and any bytes against a plain decoder."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def decode(decoder: TypeLengthValueDecoder, *payloads: bytes) -> list[tuple[str,
 
 def decode_one_plainly(decoder: TypeLengthValueDecoder, payload: bytes) -> tuple[str, Numbers, bool]:
     """The same for one payload, written as the makers' own examples are."""
-    position, numbers, is_tilted = 0, set(), False
+    position, numbers, is_tilted, came = 0, set(), False, Counter[bytes]()
     if not payload:
         return "empty payload", [], False
     while position < len(payload):
@@ -52,10 +53,11 @@ def decode_one_plainly(decoder: TypeLengthValueDecoder, payload: bytes) -> tuple
         if len(content) < item.width:
             return "truncated payload", [], is_tilted
         is_tilted |= item.is_tilt and content[0] != 0
-        if item.field:
-            number = content[: item.field.width]
-            raw = int.from_bytes(number, decoder.byte_order, signed=item.field.is_signed)
-            numbers.add((item.field.quantity, raw))
+        if item.field and came[kind] <= len(item.again):
+            field = (item.field, *item.again)[came[kind] if item.again else 0]
+            raw = int.from_bytes(content[: field.width], decoder.byte_order, signed=field.is_signed)
+            numbers.add((field.quantity, raw))
+            came[kind] += bool(item.again)
         for offset, field in item.kept:
             seconds = int.from_bytes(content[:4], decoder.byte_order)
             number = content[offset : offset + field.width]
@@ -80,7 +82,7 @@ EM300 = TABLES["milesight_em300"]
             [("air_temperature", 226), ("battery_voltage", 3623), ("relative_humidity", 35)],
         ),
         (ELSYS, "01ff720e0bb8", [("air_temperature", -142), ("distance", 3000)]),
-        (ELSYS, "0400270501 06019c 0e0046", [("distance", 70)]),
+        (ELSYS, "0400270501 06019c 0e0046", [("carbon_dioxide", 412), ("distance", 70)]),
         (
             MILESIGHT,
             "0175640367f8ff0482c602050000",
