@@ -24,6 +24,7 @@ TEMPERATURE: Final = Field(
     sentinels=((0x7FFF, "temperature sentinel 0x7FFF (probe missing)"),),
 )
 PROBE_TEMPERATURE: Final = replace(TEMPERATURE, quantity="probe_temperature")
+CARBON_DIOXIDE: Final = Field("carbon_dioxide", 2, "ppm", "ppm")
 HUMIDITY: Final = Field(
     "relative_humidity",
     1,
@@ -47,6 +48,7 @@ ABOUT_ITSELF: Final[Mapping[int, Item]] = {
     0xFF0B: Item(1),  # power on
     0xFF0F: Item(1),  # LoRaWAN class
     0xFF16: Item(8),  # serial number
+    0xFFFE: Item(1),  # reset
     0xFFFF: Item(2),  # product model version
 }
 

@@ -14,5 +14,6 @@ PROFILE: Final[Profile] = milesight(
         0x0688: Item(9),  # position, sent by the NB-IoT model
         0x8367: Item(3, TEMPERATURE),  # temperature that crossed a limit, and an alarm byte
         0x8482: Item(3, DISTANCE),  # distance that crossed a limit, and an alarm byte
+        0x8800: Item(1),  # somebody moves it
     }
 )

@@ -27,6 +27,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     "enviot": enviot.PROFILE,
     "milesight_em300": milesight_em300.EM300,
     "milesight_em300_di": milesight_em300.EM300_DI,
+    "milesight_em300_mld": milesight_em300.EM300_MLD,
     "milesight_em310_udl": milesight_em300.EM310_UDL,
     "milesight_em320_th": milesight_em300.EM320_TH,
     "milesight_em400_tld": milesight_em400_tld.PROFILE,

@@ -46,7 +46,49 @@ ELSYS: list[tuple[str, Expected]] = [
     ("19ffec190019190100", {"probe_temperature_2": -2, "probe_temperature_3": 2.5}),
 ]
 
-MILESIGHT: list[tuple[str, str, Expected]] = []
+MILESIGHT: list[tuple[str, str, Expected]] = [
+    (
+        "em400_tld",
+        "01755c03670101048244080500018800 01",
+        {"battery_level": 92, "air_temperature": 25.7, "distance": 2116},
+    ),
+    ("em400_tld", "fffe01 0367f8ff 0482c602", {"air_temperature": -0.8, "distance": 710}),
+    ("em300", "ff0bff fffe01 03673401 046865", {"air_temperature": 30.8, "relative_humidity": 50.5}),
+    (
+        "em320_th",
+        "01755c 0367cdff 046865 059c02",
+        {"battery_level": 92, "air_temperature": -5.1, "relative_humidity": 50.5},
+    ),
+    ("em300_di", "0367cdff 046865 05e10a000a000000803f", {"air_temperature": -5.1, "relative_humidity": 50.5}),
+    ("em300_di", "85e10a000a000000803f01 0367cdff", {"air_temperature": -5.1}),
+    ("em500_pt100", "03671901 ff1b03c800ceff", {"probe_temperature": 28.1}),
+    # A film that feels leaks has no thermometer: where others keep climate it keeps zeros.
+    ("em300_mld", "01755c 050000 20ce9e74466300000001", {"battery_level": 92}),
+    (
+        "em500_co2",
+        "01756403671901046873057d670406736827",
+        {"battery_level": 100, "air_temperature": 28.1, "relative_humidity": 57.5, "carbon_dioxide": 1127},
+    ),
+    (
+        "em500_co2",
+        "20ce9e744663670468271901 73",
+        {
+            "carbon_dioxide at 1665561758": 1127,
+            "air_temperature at 1665561758": 28.1,
+            "relative_humidity at 1665561758": 57.5,
+        },
+    ),
+    ("em500_smtc", "017564 0367feff 04ca7304 057ff000", {"battery_level": 100, "probe_temperature": -0.2}),
+    ("em500_smtc", "0367ffff 04caffff 057fffff", {"probe_temperature": FAILED}),
+    ("em500_smtc", "0367fdff 04cafdff 057ffdff", {"probe_temperature": BEYOND}),
+    ("em500_smtc", "20ce9e744663ffffffffffff", {"probe_temperature at 1665561758": FAILED}),
+    (
+        "em500_smtc",
+        "03671901 0667e7ff 09670a00 07ca7300 0aca7300 087ff000 0b7ff000",
+        {"probe_temperature": 28.1, "probe_temperature_2": -2.5, "probe_temperature_3": 1},
+    ),
+    ("em500_smtc", "86d7e7ff0a0002 89d70a00f6ff02", {"probe_temperature_2": -2.5, "probe_temperature_3": 1}),
+]
 
 DRAGINO: list[tuple[str, str, int, Expected]] = [
     (

@@ -112,7 +112,7 @@ EM300 = TABLES["milesight_em300"]
         (
             TABLES["milesight_em500_co2"],
             "01756403671901046873057D670406736827",
-            [("air_temperature", 281), ("battery_level", 100), ("relative_humidity", 115)],
+            [("air_temperature", 281), ("battery_level", 100), ("carbon_dioxide", 1127), ("relative_humidity", 115)],
         ),
         (
             TABLES["milesight_em500_smtc"],
