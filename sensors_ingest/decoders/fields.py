@@ -206,19 +206,25 @@ class Found:
         times = np.full(len(rows), NO_TIME) if seconds is None else seconds
         self._parts.append((rows, np.full(len(rows), field), raw, times))
 
-    def settle(self) -> DecodedPayloads:
-        """Drop the numbers of faulty payloads and repeats of a number; refuse payloads that contradict themselves."""
+    def settle(self, fields: Sequence[Field]) -> DecodedPayloads:
+        """Drop the numbers of faulty payloads and repeats of a number; refuse payloads that contradict themselves.
+
+        Two of the ``fields`` may be one quantity: of equal numbers the one of the first field stays.
+        """
         columns = zip(*self._parts, strict=True) if self._parts else 4 * [()]
         payload, index, raw, seconds = (np.concatenate([NO_INTEGERS, *part]) for part in columns)
+        quantities = [field.quantity for field in fields]
+        first = np.array([quantities.index(quantity) for quantity in quantities], np.int64)
         # Every part is in order, which a stable sort makes use of.
-        by_payload = payload * (1 + int(index.max(initial=0))) + index
+        by_quantity = payload * (1 + len(fields)) + first[index]
         order = (
-            np.lexsort((seconds, by_payload))
-            if seconds.max(initial=NO_TIME) > NO_TIME
-            else np.argsort(by_payload, kind="stable")
+            np.lexsort((index, seconds, by_quantity))
+            if seconds.max(initial=NO_TIME) > NO_TIME or len(set(quantities)) < len(quantities)
+            else np.argsort(by_quantity, kind="stable")
         )
         payload, index, raw, seconds = payload[order], index[order], raw[order], seconds[order]
-        is_same = (payload[1:] == payload[:-1]) & (index[1:] == index[:-1]) & (seconds[1:] == seconds[:-1])
+        by_quantity = by_quantity[order]
+        is_same = (by_quantity[1:] == by_quantity[:-1]) & (seconds[1:] == seconds[:-1])
         is_same_raw = raw[1:] == raw[:-1]
         contradicting = payload[1:][is_same & ~is_same_raw]
         fault = self.fault

@@ -84,7 +84,7 @@ class FixedLayoutDecoder:
             fault[rows] = DECODED
             for start in range(0, int(lengths[rows].max(initial=0)), layout.length):
                 self._read(layout, payloads, rows[lengths[rows] > start], start, found)
-        return found.settle()
+        return found.settle(self.fields)
 
     def _read(self, layout: Layout, payloads: NDArray[np.uint8], rows: Integers, start: int, found: Found) -> None:
         for place in layout.places:

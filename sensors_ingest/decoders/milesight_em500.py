@@ -18,10 +18,12 @@ from sensors_ingest.decoders.milesight import (
 from sensors_ingest.decoders.profile import Profile
 from sensors_ingest.decoders.type_length_value import Item
 
+# The maker's codec divides this one by ten; nothing says why or in which unit it then is.
+ALARM_DISTANCE: Final = replace(DISTANCE, doubt="alarm_scale")
 EM500_UDL: Final[Profile] = milesight(
     {
         0x0382: Item(2, DISTANCE),
-        0x83E9: Item(5, DISTANCE),  # alarm: distance, its change, alarm byte
+        0x83E9: Item(5, ALARM_DISTANCE),  # alarm: distance, its change, alarm byte
         0x20CE: Item(6, kept=((4, DISTANCE),)),
     }
 )

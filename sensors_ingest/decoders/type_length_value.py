@@ -85,7 +85,7 @@ class TypeLengthValueDecoder:
                 self._read(self.items[code], payloads, active[chosen], content[chosen], came.get(code), found)
             has_more = end < lengths[active]
             active, position = active[has_more], end[has_more]
-        return found.settle()
+        return found.settle(self.fields)
 
     def _read(
         self,

@@ -165,3 +165,17 @@ VEGAPULS: list[tuple[str, Expected]] = [
 )
 def test_figures_of_the_makers_codecs(name: str, payload: str, port: int, expected: Expected) -> None:
     assert said(name, payload, port) == (None, expected)
+
+
+def test_a_distance_whose_scale_the_maker_contradicts_is_doubted() -> None:
+    def doubts(payload: str) -> tuple[str | None, list[tuple[float, str | None]]]:
+        numbers = PROFILES["milesight_em500_udl"].decode_payloads(pa.array([bytes.fromhex(payload)]), np.array([85]))
+        said = zip(numbers.value.tolist(), [numbers.fields[field].doubt for field in numbers.field], strict=True)
+        return numbers.fault[0].as_py(), list(said)
+
+    # The channel's table says no unit; the codec divides by ten, which it does not with the millimetres of 0x0382.
+    assert doubts("83e9d0070a0001") == (None, [(2000, "alarm_scale")])
+    assert doubts("0382d007") == (None, [(2000, None)])
+    # It is the same quantity: one number where they agree, and a contradiction where they do not.
+    assert doubts("0382d007 83e9d0070a0001") == (None, [(2000, None)])
+    assert doubts("83e9d0070a0001 0382d107") == ("one quantity twice with different values in payload", [])

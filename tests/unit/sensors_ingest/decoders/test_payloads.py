@@ -181,6 +181,6 @@ def test_any_bytes_as_a_plain_decoder_reads_them(name: str, data: Any) -> None:
     for payload, (fault, numbers, is_tilted) in zip(payloads, together, strict=True):
         assert fault or is_tilted == decode_one_plainly(decoder, payload)[2]
         for quantity, raw in numbers:
-            [field] = [field for field in decoder.fields if field.quantity == quantity.partition(" ")[0]]
+            field = next(field for field in decoder.fields if field.quantity == quantity.partition(" ")[0])
             low, high = (-(1 << 15), (1 << 15) - 1) if field.is_signed else (0, (1 << 8 * field.width) - 1)
             assert low <= raw <= high
