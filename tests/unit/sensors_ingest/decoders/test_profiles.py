@@ -179,6 +179,8 @@ def test_kept_measurements_have_their_own_times() -> None:
             {"temperature": 327.67, "humidity": "45.5"},
             {"air_temperature": "temperature sentinel 327.67 (probe missing)", "relative_humidity": 45.5},
         ),
+        # As the codecs of Milesight's EM500-CO2 and of Elsys's ERS CO2 call it
+        ("codec_object", {"co2": 1127, "temperature": -4.5}, {"carbon_dioxide": 1127, "air_temperature": -4.5}),
         ("codec_object", {"distance": "far", "battery": None}, {"distance": "distance is not a number"}),
         ("codec_object", {"distance": {"mm": 5}}, {"distance": "distance is not a number"}),
         ("codec_object", {"temperature": "NaN"}, {"air_temperature": "air_temperature is not a number"}),
