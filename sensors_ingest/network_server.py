@@ -41,7 +41,7 @@ class NetworkServer:
     @property
     def decoder_version(self) -> str:
         """Changes when decoding, the device list or a declared profile does."""
-        return f"2-{devices_fingerprint(self.devices, self.profiles)}"
+        return f"3-{devices_fingerprint(self.devices, self.profiles)}"
 
     def fetch(self, landing: Landing, days: Sequence[date]) -> list[LandedFile]:
         """What was delivered on ``days``. Raises ``SourceUnreachable`` for a folder or file that cannot be read."""
