@@ -1,6 +1,7 @@
 """Stored rows that their own landing file is refused for now go out of raw, and nothing else does."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -67,20 +68,44 @@ def test_an_earlier_version_goes_from_the_history(warehouse: duckdb.DuckDBPyConn
     assert earlier(warehouse) == []
 
 
+def test_an_uplink_that_two_files_tell_with_other_times_goes(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Raw has it at the earlier time, of the file that told it last: neither file has that key."""
+    told = [reading(value=99.9, uplink_key="uplink", landing_id=file, observed_at=at, received_at=at)
+            for file, at in [("a", minutes(0)), ("b", minutes(0) + timedelta(seconds=1))]]  # fmt: skip
+    for load_id, row in enumerate(told, 1):
+        merge(warehouse, SENSOR_READING, [row], load_id)
+    assert [row[:3] for row in current(warehouse)] == [(minutes(0), 99.9, "b")]
+    assert refuse(warehouse, told) == 1
+    assert current(warehouse) == []
+    assert warehouse.execute("SELECT observed_at FROM taken_back").fetchall() == [(minutes(0),)]
+
+
+def test_of_two_lines_of_a_file_the_one_that_it_still_gives_stays(warehouse: duckdb.DuckDBPyConnection) -> None:
+    told = [reading(value=1.0), reading(value=99.9, landing_row=2)]
+    merge(warehouse, SENSOR_READING, told)
+    assert refuse(warehouse, [told[1] | {"value": None}], [told[0]]) == 1
+    assert [row[1:] for row in current(warehouse)] == [(1.0, "file", 1)]
+    assert earlier(warehouse) == []
+
+
 @pytest.mark.parametrize(
     ("refused", "accepted"),
     [
         ([reading(landing_id="another file")], []),
         ([reading(quantity="relative_humidity")], []),
         ([reading(observed_at=None)], []),
-        # The file gives it in another line.
+        # The file gives it in another line, or at another time.
         ([reading(landing_row=2)], [reading()]),
+        ([reading(landing_row=2)], [reading(uplink_key="uplink", observed_at=minutes(1))]),
+        # Another measurement of the uplink, or the same one too late to be told again.
+        ([reading(uplink_key="uplink@1", observed_at=minutes(1))], []),
+        ([reading(uplink_key="uplink", observed_at=minutes(6))], []),
     ],
 )
 def test_what_its_file_still_gives_or_never_gave_stays(
     warehouse: duckdb.DuckDBPyConnection, refused: list[dict[str, Any]], accepted: list[dict[str, Any]]
 ) -> None:
-    merge(warehouse, SENSOR_READING, [reading()])
+    merge(warehouse, SENSOR_READING, [reading(uplink_key="uplink")])
     before = current(warehouse)
     assert refuse(warehouse, refused, accepted) == 0
     assert current(warehouse) == before
