@@ -107,6 +107,8 @@ class Structure:
         for role in self.settings.roles:
             self._run(connection, "GRANT USAGE ON SCHEMA {views}, {releases} TO {role}", role=role)
             self._run(connection, "GRANT SELECT ON {releases}.release, {releases}.current_release TO {role}", role=role)
+        rows = self._run(connection, "SELECT release_number FROM {releases}.release WHERE shown_at IS NULL")
+        self._drop_parts(connection, {number for (number,) in rows})
 
     def number_of(self, connection: Connection, release_id: str) -> int:
         """The number of a release that is about to be loaded; a fresh one, whatever earlier attempts left."""
@@ -226,12 +228,7 @@ class Structure:
             [keep],
             running=postgres_transactions.RUNNING,
         )
-        kept = {number for (number,) in rows}
-        for table, number in self._parts(connection):
-            if number not in kept:
-                # Held by a reader of the stable table: another night.
-                with suppress(psycopg.errors.LockNotAvailable):
-                    self._run(connection, "DROP TABLE {releases}.{part}", part=name_of(table, number))
+        self._drop_parts(connection, self._attached_numbers(connection) - {number for (number,) in rows})
 
     def withdraw(self, connection: Connection, tables: Collection[str]) -> Iterator[str]:
         """Drop views of marts that are published no more; yields the names of those that others build on."""
@@ -376,6 +373,13 @@ class Structure:
         )
         # A table that was renamed keeps the names of its parts.
         return [(part.rpartition("__r")[0], int(part.rpartition("__r")[2])) for _, part in rows]
+
+    def _drop_parts(self, connection: Connection, numbers: Collection[int]) -> None:
+        for table, number in self._parts(connection):
+            if number in numbers:
+                # Held by a reader of the stable table: another night.
+                with suppress(psycopg.errors.LockNotAvailable):
+                    self._run(connection, "DROP TABLE {releases}.{part}", part=name_of(table, number))
 
     def _attached_numbers(self, connection: Connection) -> set[int]:
         return {number for _, number in self._parts(connection)}

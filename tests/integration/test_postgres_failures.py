@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from expectations.runner import CheckResult
@@ -143,3 +144,32 @@ def test_a_value_that_postgres_cannot_hold_names_the_table(server: Server, schem
     )
     [failure] = publication.failures
     assert "daily_snow" in failure
+
+
+def test_releases_that_were_never_shown_do_not_pile_up(server: Server, schema: str, tmp_path: Path) -> None:
+    """Night after night a reader holds the mart whose columns change, after the others were given their partitions."""
+    target = PostgresTarget(server.settings(marts_schema=schema, lock_wait_seconds=0.2))
+    rows = "select range as number from range(100)"
+
+    def publish(number: int, changed: str = rows) -> Sequence[str]:
+        return release(
+            build(tmp_path, daily_snow=changed, fct_kpi_value=rows),
+            Target(tmp_path / "data"),
+            marts=("daily_snow", "fct_kpi_value"),
+            server=target,
+            run_id=f"{number}",
+        ).failures
+
+    def parts() -> int:
+        return len(server.ask(f"select 1 from pg_inherits where inhparent = '{schema}__releases.fct_kpi_value'::regclass"))
+
+    assert not publish(0)
+    wider = "select range as number, 1 as added from range(100)"
+    with psycopg.connect(server.uri) as holder:
+        holder.execute(f"select * from {schema}.daily_snow")
+        for number in range(1, 5):
+            [failure] = publish(number, wider)
+            assert "open transactions of readers hold a table" in failure
+    assert parts() == 2, "the release that is shown, and the last that was not"
+    assert not publish(5, wider)
+    assert parts() == 2
