@@ -161,7 +161,8 @@ def test_releases_that_were_never_shown_do_not_pile_up(server: Server, schema: s
         ).failures
 
     def parts() -> int:
-        return len(server.ask(f"select 1 from pg_inherits where inhparent = '{schema}__releases.fct_kpi_value'::regclass"))
+        parent = f"'{schema}__releases.fct_kpi_value'::regclass"
+        return len(server.ask(f"select 1 from pg_inherits where inhparent = {parent}"))
 
     assert not publish(0)
     wider = "select range as number, 1 as added from range(100)"
