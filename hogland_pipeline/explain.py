@@ -27,6 +27,8 @@ SHOWN_COLUMNS: Mapping[str, str] = {
     "sensor_reading": "feed, sensor_id, quantity, observed_at, value, unit, quality, revision",
 }
 AREA_COLUMNS: Mapping[str, str] = {"indicator_value": "area_id", "sensor_reading": "sensor_id"}
+# Made of readings of an earlier period too, which other files brought.
+COMPARED_WITH_BEFORE = {"peak_power_reduction"}
 STEP = " ← "
 # Tests that dbt names itself, after one column; they are counted.
 COLUMN_TESTS = ("not_null_", "unique_", "accepted_values_", "relationships_")
@@ -165,11 +167,11 @@ def _raw_rows(row: Mapping[str, Any], value: Mapping[str, Any], warehouse: duckd
         query += " AND concat(series_id, ' ', breakdown) = ? AND period::INTEGER BETWEEN ? AND ?"
         parameters += [row["raw_series"], value["period_start"].year, value["period_end"].year]
     if table == "sensor_reading":
-        query += (
-            " AND quantity = ? AND observed_at >= timezone('Europe/Stockholm', ?::TIMESTAMP)"
-            " AND observed_at < timezone('Europe/Stockholm', ?::TIMESTAMP + INTERVAL 1 DAY)"
-        )
-        parameters += [row["raw_series"], value["period_start"], value["period_end"]]
+        query += " AND quantity = ? AND observed_at < timezone('Europe/Stockholm', ?::TIMESTAMP + INTERVAL 1 DAY)"
+        parameters += [row["raw_series"], value["period_end"]]
+        if row["kpi_id"] not in COMPARED_WITH_BEFORE:
+            query += " AND observed_at >= timezone('Europe/Stockholm', ?::TIMESTAMP)"
+            parameters.append(value["period_start"])
     rows = _records(warehouse, f"{query} ORDER BY ALL DESC LIMIT {SHOWN_ROWS}", parameters)
     return [", ".join(f"{name} {cell}" for name, cell in each.items() if cell is not None) for each in rows]
 

@@ -116,6 +116,28 @@ def test_a_sensors_value_shows_readings_of_what_it_is_made_of_and_of_its_period(
     assert len(origin.rows) == 2
 
 
+def test_a_peak_shows_readings_of_the_winter_that_it_is_compared_with(settings: Settings) -> None:
+    with Warehouse(settings.warehouse_path).write() as warehouse:
+        warehouse.execute(
+            "INSERT INTO raw.sensor_reading BY NAME SELECT 'metry' AS feed, 'meter' AS sensor_id,"
+            " 'energy' AS quantity, TIMESTAMPTZ '2025-01-12 10:00:00+00' AS observed_at, 1 AS value,"
+            " 1 AS revision, 8 AS load_id, 'old file' AS landing_id"
+        )
+    with duckdb.connect(str(settings.published_dir / "hogland.duckdb")) as published:
+        published.execute(
+            "insert into fct_kpi_value by name select 'peak_power_reduction' as kpi_id, 'building' as area_type,"
+            " 'school' as area_id, '2025/2026' as period, date '2025-10-01' as period_start,"
+            " date '2026-04-30' as period_end, 1 as value, 'v1' as method_version, 'meters' as source_vintage;"
+            "insert into kpi_lineage by name select 'peak_power_reduction' as kpi_id, 'school' as area_id,"
+            " '2025/2026' as period, 'v1' as method_version, 'meters' as source_vintage, '' as dbt_models,"
+            " 'sensor_reading' as raw_table, 'energy' as raw_series, 'meter' as raw_area_id, 1 as raw_rows,"
+            f" 8 as load_id, {AT} as loaded_at, 'old file' as landing_id"
+        )
+    [explained] = explain(settings, "peak_power_reduction", "school", "2025/2026")
+    [origin] = explained.origins
+    assert len(origin.rows) == 1
+
+
 def test_the_printed_chain_names_value_load_file_and_check(settings: Settings) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     for explanation in explain(settings, "ghg_total", "0682", "2024"):
