@@ -310,11 +310,15 @@ class _Gate:
         return taken_back, counts
 
     def _take_back(self, stage: str, load_id: int) -> int:
-        """Rows that files loaded before gave then and that are refused now; returns how many."""
-        if not self._count("SELECT count(*) FROM ops.loaded_file SEMI JOIN batch_files USING (landing_id)"):
+        """Readings that files loaded before gave then and that are refused now; returns how many.
+
+        Rows of other tables are what their file says: that a list no longer knows one is no reason to lose it.
+        """
+        is_again = "SELECT count(*) FROM ops.loaded_file SEMI JOIN batch_files USING (landing_id)"
+        if self.table.day_of is None or not self._count(is_again):
             return 0
         taken_back = take_back_refused(self.connection, self.table, stage)
-        if taken_back and self.table.day_of:
+        if taken_back:
             moments = f"SELECT feed, {self.table.day_of} AS moment FROM taken_back"
             note_days(self.connection, load_id, moments, self.timezone)
         self.connection.execute("DROP TABLE temp.taken_back")

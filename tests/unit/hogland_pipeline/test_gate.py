@@ -123,6 +123,16 @@ def test_the_first_broken_rule_names_the_row(warehouse: Warehouse) -> None:
     ]
 
 
+def test_an_answer_that_is_refused_when_its_file_is_decoded_again_stays(warehouse: Warehouse) -> None:
+    """Readings go when they are refused (test_replay.py); that a list no longer knows a question undoes no answer."""
+    answers = [answer(respondent=f"{number:032}", landing_row=number) for number in range(20)]
+    load(warehouse, answers, table=SURVEY_ANSWER)
+    refused = answers[0] | {"answer": None, "reject_reason": "unknown question"}
+    again = load(warehouse, [refused, *answers[1:]], table=SURVEY_ANSWER, version="2")
+    assert (again.status, again.quarantined, again.taken_back) == ("passed", 1, 0)
+    assert count(warehouse, "raw.survey_answer") == 20
+
+
 def test_a_file_decoded_again_replaces_its_quarantine(warehouse: Warehouse) -> None:
     load(warehouse, [*good(), reject(landing_row=11)])
     result = load(
