@@ -14,6 +14,7 @@ import duckdb
 from hogland_pipeline.dead_runs import end_dead_runs
 from hogland_pipeline.definitions import build_definitions
 from hogland_pipeline.jobs import INGEST_JOB, MARTS_JOB, buildable
+from hogland_pipeline.overview import NothingPublished
 from hogland_pipeline.partitions import nightly_range
 from hogland_pipeline.progress import RUN_CONFIG, Progress
 from hogland_pipeline.releases import Target
@@ -129,10 +130,12 @@ def run_replay(
     settings: Settings, progress: Progress, *, whole: bool = False
 ) -> tuple[Sequence[Replay], Sequence[str]]:
     """Run what is in quarantine (``whole``: everything) again from landing, then build and publish; returns what came
-    of it, and failures.
+    of it, and failures. Raises ``NothingPublished`` before the first night, which would publish marts without rows.
     """
-    definitions = build_definitions(settings, progress.loggers())
     warehouse, landing = Warehouse(settings.warehouse_path), Landing(settings.landing_dir)
+    if not source_states(warehouse):
+        raise NothingPublished(f"Nothing was loaded into {settings.data_dir} yet: run 'hogland run' first.")
+    definitions = build_definitions(settings, progress.loggers())
     run_id = f"replay-{uuid.uuid4()}"
     replays = [
         replay_source(settings, warehouse, landing, bound, run_id, whole=whole) for bound in bind_sources(settings)

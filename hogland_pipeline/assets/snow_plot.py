@@ -9,7 +9,10 @@ WIDTH, HEIGHT = 640, 200
 
 
 def snow_plot(connection: duckdb.DuckDBPyConnection) -> str:
-    """Markdown with a PNG of the mean snow depth (cm) by local day and sensor, from ``kpi_operations__daily_snow``."""
+    """Markdown with a PNG of the mean snow depth (cm) by local day and sensor, from ``kpi_operations__daily_snow``.
+
+    Words where no depth was measured: Vega draws no picture of nothing, and its refusal would end the build.
+    """
     rows = connection.execute(
         """
         SELECT local_date::VARCHAR, device_id, round(snow_depth_mean_cm, 1)
@@ -17,6 +20,8 @@ def snow_plot(connection: duckdb.DuckDBPyConnection) -> str:
         WHERE snow_depth_mean_cm IS NOT NULL
         """
     ).fetchall()
+    if not rows:
+        return "No snow depth was measured yet."
     chart = {
         "width": WIDTH,
         "height": HEIGHT,

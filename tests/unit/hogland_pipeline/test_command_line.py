@@ -112,6 +112,8 @@ def test_the_doctor_looks_at_dead_runs_of_an_instance_it_finds_itself(tmp_path: 
         (["releases"], "Nothing is published in {data}/published: run 'hogland run' first."),
         (["search", "snö"], "Nothing is published in {data}/published: run 'hogland run' first."),
         (["explain", "ghg_total", "0682", "2024"], "Nothing is published yet: run the night first (make run)."),
+        (["replay"], "Nothing was loaded into {data} yet: run 'hogland run' first."),
+        (["replay", "--all"], "Nothing was loaded into {data} yet: run 'hogland run' first."),
         (["publish"], "no mart has been built in {data} yet: run 'hogland run' first"),
         (["rollback"], "there is no earlier release in {data}/releases"),
     ],
