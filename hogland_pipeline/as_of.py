@@ -13,7 +13,7 @@ import duckdb
 
 from hogland_pipeline.columns import literal, quoted
 from hogland_pipeline.history import release_at, releases_before
-from hogland_pipeline.overview import SAFE, Answer, NothingPublished, QueryFailed
+from hogland_pipeline.overview import NO_QUERY, SAFE, Answer, NothingPublished, QueryFailed
 from hogland_pipeline.publishing import target_of
 from hogland_pipeline.releases import Target, published_at
 from hogland_pipeline.settings import Settings
@@ -92,7 +92,9 @@ def _lock(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def _answer(connection: duckdb.DuckDBPyConnection, query: str, absent: Mapping[str, str]) -> Answer:
     try:
         # The folder that may be read may be written too, which a question has no need of.
-        if any(statement.type not in QUESTIONS for statement in connection.extract_statements(query)):
+        if not (statements := connection.extract_statements(query)):
+            raise QueryFailed(NO_QUERY)
+        if any(statement.type not in QUESTIONS for statement in statements):
             raise QueryFailed("Only a SELECT can be asked as of a day.")
         cursor = connection.execute(query)
         columns = [column[0] for column in cursor.description or []]

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import duckdb
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hogland_pipeline.history import events
@@ -28,6 +29,9 @@ SAFE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "lock_configuration": True,
 }
+
+
+NO_QUERY = "That is no query: try \"from dim_kpi\"."
 
 
 class NothingPublished(Exception):
@@ -56,6 +60,8 @@ def ask(settings: Settings, query: str) -> Answer:
         raise _nothing_published(settings)
     try:
         with duckdb.connect(database.resolve(), read_only=True, config=SAFE) as connection:
+            if not connection.extract_statements(query):
+                raise QueryFailed(NO_QUERY)
             cursor = connection.execute(query)
             columns = [column[0] for column in cursor.description or []]
             return Answer(columns, cursor.fetchall() if columns else [])
@@ -67,9 +73,9 @@ def print_answer(console: Console, answer: Answer, limit: int) -> None:
     """The first rows as a table, and how many there are."""
     table = Table()
     for column in answer.columns:
-        table.add_column(column)
+        table.add_column(escape(column))
     for row in answer.rows[:limit]:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
     console.print(table)
     more = f", the first {limit} shown (--limit)" if len(answer.rows) > limit else ""
     console.print(f"{len(answer.rows)} rows{more}")
@@ -152,7 +158,7 @@ def _targets(states: Sequence[TargetState]) -> Table:
         table.add_column(heading)
     for state in states:
         style = "red" if state.status == "failed" else "green"
-        table.add_row(state.target, f"[{style}]{state.status}[/]", state.release_id or "unknown", state.message or "")
+        table.add_row(state.target, f"[{style}]{state.status}[/]", state.release_id or "unknown", escape(state.message or ""))
     return table
 
 
@@ -163,7 +169,7 @@ def _sources(settings: Settings) -> Table:
     query = "SELECT source, status, last_good_at, message FROM publication_source ORDER BY source"
     for source, status, good_at, message in ask(settings, query).rows:
         style = STATUS_STYLE.get(status, "yellow")
-        table.add_row(source, f"[{style}]{status}[/]", _local(good_at), message or "")
+        table.add_row(source, f"[{style}]{status}[/]", _local(good_at), escape(message or ""))
     return table
 
 

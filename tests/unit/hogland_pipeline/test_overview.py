@@ -7,7 +7,15 @@ import pytest
 from rich.console import Console
 
 from hogland_pipeline.history import HISTORY_NAME, events, release_at
-from hogland_pipeline.overview import NothingPublished, QueryFailed, ask, print_releases, print_status
+from hogland_pipeline.overview import (
+    Answer,
+    NothingPublished,
+    QueryFailed,
+    ask,
+    print_answer,
+    print_releases,
+    print_status,
+)
 from hogland_pipeline.publishing import release_before, roll_back_everywhere
 from hogland_pipeline.releases import PublicationFailed, Target, current_release
 from hogland_pipeline.settings import Settings, load_settings
@@ -57,6 +65,19 @@ def test_a_mistake_in_a_query_is_pointed_at(settings: Settings, released: list[s
     *_, line, caret = str(failed.value).splitlines()
     assert line.startswith("LINE 2: ")
     assert caret.index("^") == line.index("no_such_column")
+
+
+@pytest.mark.parametrize("query", ["", "  ", "-- a comment"])
+def test_nothing_asked_is_a_sentence(settings: Settings, released: list[str], query: str) -> None:
+    with pytest.raises(QueryFailed, match="That is no query"):
+        ask(settings, query)
+
+
+def test_brackets_of_a_value_are_shown_and_are_no_markup() -> None:
+    console = Console(record=True, width=200)
+    print_answer(console, Answer(["[/b]"], [("[feeds.smhi] in [/etc]",)]), limit=1)
+    assert "[feeds.smhi] in [/etc]" in console.export_text(clear=False)
+    assert "[/b]" in console.export_text()
 
 
 def test_after_a_roll_back_a_day_is_answered_by_what_readers_saw(settings: Settings, released: list[str]) -> None:

@@ -342,6 +342,12 @@ def test_rows_that_may_no_longer_be_kept_leave_the_past_too(nights: Nights) -> N
     assert nights.ask(3) == [(1, 3.5), (2, 3.5)]
 
 
+def test_nothing_asked_of_a_day_is_a_sentence(nights: Nights) -> None:
+    nights.publish(values("(1, 2.5)"))
+    with pytest.raises(QueryFailed, match="That is no query"):
+        nights.ask(0, "")
+
+
 def test_a_mart_without_a_timeline_says_why_and_leaves_nothing_behind(nights: Nights) -> None:
     nights.publish(values("(1, 2.5)"))
     nights.publish(values("(1, 2.5)"), NOT_AT_ALL)
