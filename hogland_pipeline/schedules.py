@@ -1,6 +1,6 @@
 """What starts runs by itself: the clock, the end of an ingest run, and new files in a drop folder."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -48,27 +48,38 @@ def nightly_schedule(settings: Settings, sources: Sequence[BoundSource], job: As
 def marts_after_ingest_triggers(
     assets: Iterable[dg.AssetsDefinition], ingest_jobs: Sequence[AssetJob], marts: AssetJob
 ) -> list[dg.SensorDefinition]:
-    """Build and publish when an ingest run has ended, well or badly, without what draws on a failed source."""
-    known = list(assets)
+    """Build and publish when an ingest run has ended, well or badly, without what draws on a failed source.
+
+    A source materialised or backfilled on its page in the UI is an ingest run too, of the hidden job of all assets: so
+    every run is looked at, and by its assets.
+    """
+    known, ingest_names = list(assets), {job.name for job in ingest_jobs}
 
     def make(status: dg.DagsterRunStatus) -> dg.SensorDefinition:
         @dg.run_status_sensor(
             run_status=status,
             name=f"marts_after_ingest_{status.value.lower()}_trigger",
-            monitored_jobs=list(ingest_jobs),
             request_job=marts,
             default_status=dg.DefaultSensorStatus.RUNNING,
             description=f"Starts {MARTS_JOB} when an ingest run ended with {status.value.lower()}.",
         )
-        def trigger(context: dg.RunStatusSensorContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.RunRequest:
+        def trigger(
+            context: dg.RunStatusSensorContext, warehouse: dg.ResourceParam[Warehouse]
+        ) -> dg.RunRequest | dg.SkipReason:
+            run = context.dagster_run
+            if run.job_name not in ingest_names and not _loads_alone(run.asset_selection or ()):
+                return dg.SkipReason("no run that only loads sources")
             failed = [state.source for state in source_states(warehouse) if state.status != "passed"]
-            return dg.RunRequest(
-                run_key=f"marts-after-{context.dagster_run.run_id}", asset_selection=buildable(known, failed)
-            )
+            return dg.RunRequest(run_key=f"marts-after-{run.run_id}", asset_selection=buildable(known, failed))
 
         return trigger
 
     return [make(status) for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)]
+
+
+def _loads_alone(selection: Collection[dg.AssetKey]) -> bool:
+    """Whether a run loads a source and builds nothing: one that builds has done what would follow."""
+    return {"raw"} <= {key.path[0] for key in selection} <= {"landing", "raw"}
 
 
 def drop_folder_trigger(source: BoundSource, folder: Path, job: AssetJob) -> dg.SensorDefinition:

@@ -173,6 +173,38 @@ def test_the_marts_follow_an_ingest_without_what_failed(
     assert [target.job_name for target in trigger.targets] == [MARTS_JOB]
 
 
+@pytest.mark.parametrize(
+    ("selection", "follows"),
+    [
+        ([["raw", "smhi"]], True),
+        ([["landing", "smhi"], ["raw", "smhi"]], True),
+        ([["landing", "smhi"]], False),
+        ([["raw", "smhi"], ["marts", "dim_kpi"]], False),
+        ([["marts", "dim_kpi"]], False),
+        (None, False),
+    ],
+)
+def test_the_marts_follow_a_source_that_was_materialised_in_the_ui(
+    definitions: dg.Definitions, tmp_path: Path, selection: list[list[str]] | None, follows: bool
+) -> None:
+    trigger: Any = definitions.resolve_sensor_def("marts_after_ingest_success_trigger")
+
+    @dg.job(name="__ASSET_JOB")
+    def hidden() -> None: ...
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = hidden.execute_in_process(instance=instance)
+        keys = frozenset(map(dg.AssetKey, selection)) if selection else None
+        context = dg.build_run_status_sensor_context(
+            sensor_name=trigger.name,
+            dagster_event=result.get_run_success_event(),
+            dagster_instance=instance,
+            dagster_run=dg.DagsterRun(job_name="__ASSET_JOB", asset_selection=keys),
+        )
+        answer = trigger(context, warehouse=Warehouse(tmp_path / "warehouse.duckdb"))
+    assert isinstance(answer, dg.RunRequest) == follows
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "drop").mkdir()
