@@ -31,7 +31,7 @@ SAFE: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-NO_QUERY = "That is no query: try \"from dim_kpi\"."
+NO_QUERY = 'That is no query: try "from dim_kpi".'
 
 
 class NothingPublished(Exception):
@@ -158,7 +158,8 @@ def _targets(states: Sequence[TargetState]) -> Table:
         table.add_column(heading)
     for state in states:
         style = "red" if state.status == "failed" else "green"
-        table.add_row(state.target, f"[{style}]{state.status}[/]", state.release_id or "unknown", escape(state.message or ""))
+        told = (state.release_id or "unknown", escape(state.message or ""))
+        table.add_row(state.target, f"[{style}]{state.status}[/]", *told)
     return table
 
 

@@ -23,6 +23,7 @@ from hogland_pipeline.dbt_build import (
 )
 from hogland_pipeline.jobs import WAREHOUSE_POOL
 from hogland_pipeline.manifest import Manifest, layer_of
+from hogland_pipeline.register_rows import failure_told
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import Warehouse
@@ -94,7 +95,7 @@ def dbt_models_asset(settings: Settings, sources: Sequence[BoundSource], manifes
                 yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
                 raise dg.Failure(
                     description="The build was thrown away, the last good one stays: "
-                    + "; ".join(f"{result.node.name}: {result.message}" for result in failed),
+                    + "; ".join(failure_told(result.node, result.message, candidate) for result in failed),
                     allow_retries=False,
                 )
             if is_whole:
