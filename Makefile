@@ -11,7 +11,9 @@ DATA_DIR ?= $(or $(HOGLAND_DATA_DIR),data)
 
 PY := $(VENV)/bin/python
 DBT_FOLDERS := --project-dir dbt_project --profiles-dir dbt_project --target-path target/check --log-path dbt_project/target/check
-ON_BUILD = HOGLAND_BUILD_DB="$(abspath $(DATA_DIR))/build/marts.duckdb" HOGLAND_WAREHOUSE_DB="$(abspath $(DATA_DIR))/warehouse.duckdb"
+BUILD := $(abspath $(DATA_DIR))/build/marts.duckdb
+ON_BUILD = HOGLAND_BUILD_DB="$(BUILD)" HOGLAND_WAREHOUSE_DB="$(abspath $(DATA_DIR))/warehouse.duckdb"
+NEEDS_BUILD = @test -f "$(BUILD)" || { echo "No mart has been built in $(DATA_DIR) yet: run 'make run' first." >&2; exit 1; }
 # A copy of the lock the environment was made from: the environment is current while the two are equal.
 INSTALLED := $(VENV)/requirements.lock
 MANIFEST := dbt_project/target/manifest.json
@@ -68,9 +70,11 @@ superset: $(INSTALLED) ## Run Superset with our dashboards on the published file
 	@HOGLAND_DATA_DIR="$(DATA_DIR)" $(PY) dashboards/superset/start.py $(SUPERSET)
 
 unit: $(MANIFEST) ## Run dbt's unit tests of a model on the last build: make unit MODEL=int_kpi_value__climate
+	$(NEEDS_BUILD)
 	@$(ON_BUILD) $(VENV)/bin/dbt test --select "$(MODEL),test_type:unit" $(DBT_FOLDERS)
 
 check-history: $(MANIFEST) ## Check all of history against the raw readings and for second rows; the night checks what it built
+	$(NEEDS_BUILD)
 	$(ON_BUILD) $(VENV)/bin/dbt --quiet test --select hourly_readings_add_up_to_raw daily_readings_add_up_to_raw \
 		daily_snow_adds_up_to_raw stored_days_hold_what_was_built test_name:unique_combination \
 		--vars '{whole_history: true}' $(DBT_FOLDERS)
