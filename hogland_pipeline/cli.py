@@ -98,13 +98,14 @@ def replay(
 def quarantine() -> None:
     """Count what was refused, by source and reason."""
     with _plain_errors():
-        from hogland_pipeline.replay import refusals
+        from hogland_pipeline.replay import held_back, refusals
         from hogland_pipeline.report import print_refusals
         from hogland_pipeline.resources import bind_sources
         from hogland_pipeline.warehouse import Warehouse
 
         settings = load_settings(needs_secrets=False)
-        print_refusals(console, refusals(Warehouse(settings.warehouse_path), bind_sources(settings)))
+        warehouse, sources = Warehouse(settings.warehouse_path), bind_sources(settings)
+        print_refusals(console, refusals(warehouse, sources), held_back(warehouse, sources))
 
 
 @app.command()

@@ -101,6 +101,12 @@ def closing_reasons(checks: Sequence[CheckResult]) -> list[str]:
     return reasons
 
 
+def gate_is_closed(source: str, message: str) -> str:
+    """One sentence of what a closed gate means, and where the reasons are."""
+    where = " 'hogland quarantine' counts the reasons." if QUARANTINE_SHARE_CHECK in message else ""
+    return f"The gate of {source} is closed: {message}. Its last good data stays.{where}"
+
+
 @dataclass(frozen=True)
 class _Gate:
     """One batch on its way through, on the one open connection."""

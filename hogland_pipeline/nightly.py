@@ -13,6 +13,7 @@ import duckdb
 
 from hogland_pipeline.dead_runs import end_dead_runs
 from hogland_pipeline.definitions import build_definitions
+from hogland_pipeline.gate import gate_is_closed
 from hogland_pipeline.jobs import INGEST_JOB, MARTS_JOB, buildable
 from hogland_pipeline.overview import NothingPublished
 from hogland_pipeline.partitions import nightly_range
@@ -143,7 +144,7 @@ def run_replay(
     with dg.DagsterInstance.get() as instance:
         _end_dead_runs(settings, instance, progress)
         marts = build_marts(definitions, warehouse, instance, progress)
-    refused = [f"The gate of {replay.source} is closed: {replay.message}." for replay in replays if replay.message]
+    refused = [gate_is_closed(replay.source, replay.message) for replay in replays if replay.message]
     return replays, [*refused, *_failures(marts)]
 
 

@@ -19,6 +19,13 @@ from hogland_pipeline.settings import Settings
 from hogland_pipeline.warehouse import Warehouse
 from sensors_ingest.landing import Landing
 
+DECODED_CHECK = "payload_is_decoded"
+_CLOSED_WITH_STAGE = """
+    SELECT source FROM ops.source_status SEMI JOIN (
+        SELECT table_name AS source FROM duckdb_tables() WHERE schema_name = 'stage'
+    ) USING (source) WHERE status = 'closed'
+"""
+
 
 @dataclass(frozen=True)
 class Recovery:
@@ -69,6 +76,23 @@ def refusals(warehouse: Warehouse, sources: Sequence[BoundSource]) -> list[Refus
                 [bound.source.name],
             ).fetchall()
             found += [Refusal(*row) for row in rows]
+    return found
+
+
+def held_back(warehouse: Warehouse, sources: Sequence[BoundSource]) -> list[Refusal]:
+    """Why rows of sources with a closed gate were refused: they are in no quarantine, since nothing of them came in."""
+    found = []
+    with warehouse.read() as connection:
+        closed = {name for (name,) in connection.execute(_CLOSED_WITH_STAGE).fetchall()}
+        for name in (bound.source.name for bound in sources if bound.source.name in closed):
+            rows = connection.execute(
+                # The good days of a batch came in, and what they refused is in quarantine.
+                f"SELECT reject_reason, count(*) AS refused FROM stage.{name}"  # noqa: S608 - a name of ours
+                " SEMI JOIN (FROM ops.refused_file WHERE source = ?) USING (landing_id)"
+                " WHERE reject_reason IS NOT NULL GROUP BY ALL ORDER BY refused DESC, reject_reason",
+                [name],
+            ).fetchall()
+            found += [Refusal(name, DECODED_CHECK, *row) for row in rows]
     return found
 
 

@@ -60,16 +60,22 @@ def print_replay(console: Console, replays: Sequence[Replay], failures: Sequence
         console.print(f"✗ {failure}", style="red", markup=False, soft_wrap=True)
 
 
-def print_refusals(console: Console, found: Sequence[Refusal]) -> None:
-    """What is in quarantine, by source, check and reason."""
-    table = Table(title="Quarantine", title_justify="left")
+def print_refusals(console: Console, found: Sequence[Refusal], held_back: Sequence[Refusal] = ()) -> None:
+    """What is in quarantine, by source, check and reason, and what closed gates held back."""
+    if held_back:
+        console.print(_refusals("Held back by a closed gate, with all that came with it", held_back))
+    console.print(_refusals("Quarantine", found) if found else "Nothing is in quarantine.")
+
+
+def _refusals(title: str, found: Sequence[Refusal]) -> Table:
+    table = Table(title=title, title_justify="left")
     for heading in ("source", "check", "reason"):
         table.add_column(heading)
     table.add_column("rows", justify="right")
     for refused in found:
         words = (refused.source, refused.check_name, escape(refused.reason))
         table.add_row(*words, _grouped(refused.rows))
-    console.print(table if table.row_count else "Nothing is in quarantine.")
+    return table
 
 
 def _sources(night: Night) -> Table:

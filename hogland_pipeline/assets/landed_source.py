@@ -14,7 +14,7 @@ import dagster as dg
 from expectations.suite import load_suite
 from hogland_pipeline.assets.checks import check_results, check_specs
 from hogland_pipeline.assets.freshness import fresh_data_result, fresh_data_spec, freshness_policy
-from hogland_pipeline.gate import load_files
+from hogland_pipeline.gate import gate_is_closed, load_files
 from hogland_pipeline.jobs import WAREHOUSE_POOL
 from hogland_pipeline.loads import DayRows, Load, files_to_load, record_failure
 from hogland_pipeline.resources import BoundSource
@@ -178,7 +178,7 @@ def _outcome(
         context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata))
     yield from check_results(load.checks, key)
     raise dg.Failure(
-        description=f"The gate of {load.source} is closed: {load.message}. Its last good data stays.",
+        description=gate_is_closed(load.source, load.message),
         metadata=counts,
         allow_retries=False,
     )

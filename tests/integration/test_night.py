@@ -345,7 +345,7 @@ def test_a_backfill_with_one_bad_day_lands_the_others(make_platform: Callable[[]
     assert landed == {"2026-01-05", "2026-01-06", "2026-01-08"}
     assert _failures(result) == [
         "The gate of tts_hogland is closed: 2026-01-07: quarantined_share_is_within_limit failed"
-        " (869 of 1161 rows). Its last good data stays."
+        " (869 of 1161 rows). Its last good data stays. 'hogland quarantine' counts the reasons."
     ]
     days = platform.warehouse("SELECT landing_day::VARCHAR, status FROM ops.load ORDER BY landing_day")
     assert days == [

@@ -11,7 +11,7 @@ import pytest
 from expectations.runner import CheckResult, run_suite
 from expectations.suite import Suite
 from hogland_pipeline import gate
-from hogland_pipeline.gate import closing_reasons, pass_gate
+from hogland_pipeline.gate import closing_reasons, gate_is_closed, pass_gate
 from hogland_pipeline.loads import Batch, Load, files_to_load, record_failure
 from hogland_pipeline.revisions import ConservationError
 from hogland_pipeline.spool import spool_candidate
@@ -151,6 +151,12 @@ def test_the_quarantine_of_other_files_stays(warehouse: Warehouse) -> None:
         ("file",),
         ("second",),
     ]
+
+
+def test_a_closed_gate_says_where_the_reasons_are() -> None:
+    told = gate_is_closed("snow", "quarantined_share_is_within_limit failed (20 of 50 rows)")
+    assert told.endswith("Its last good data stays. 'hogland quarantine' counts the reasons.")
+    assert gate_is_closed("snow", "batch_has_rows failed").endswith("Its last good data stays.")
 
 
 def test_a_handful_of_refused_rows_does_not_close_the_gate(warehouse: Warehouse) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hogland_pipeline.gate import load_files
 from hogland_pipeline.jobs import replay_job
 from hogland_pipeline.loads import record_failure
-from hogland_pipeline.replay import Recovery, Refusal, Replay, _recoveries, refusals, replay_source
+from hogland_pipeline.replay import Recovery, Refusal, Replay, _recoveries, held_back, refusals, replay_source
 from hogland_pipeline.resources import BoundSource
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 from hogland_pipeline.sources.emission_database import EmissionDatabase
@@ -132,6 +132,23 @@ def test_a_line_with_many_rows_changes_no_more_reasons_than_came() -> None:
         "c": (1, 0, 0, 1),
         "d": (0, 0, 0, 3),
     }
+
+
+def test_what_a_closed_gate_held_back_is_told_until_it_comes_in(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
+) -> None:
+    folder = tmp_path / "drop"
+    deliver(folder, [uplink(NEW, frame) for frame in range(30)])
+    source = bound(folder, [KNOWN])
+    files = source.source.fetch(landing, [DAY])
+    assert load_files(warehouse, source, landing, files, "run-1", settings).status == "closed"
+
+    assert refusals(warehouse, [source]) == []
+    assert held_back(warehouse, [source]) == [Refusal("uplinks", "payload_is_decoded", f"unknown device {NEW}", 30)]
+
+    listed = bound(folder, [KNOWN, NEW])
+    assert load_files(warehouse, listed, landing, files, "run-2", settings).status == "passed"
+    assert held_back(warehouse, [listed]) == []
 
 
 def test_replaying_what_is_still_broken_changes_nothing(

@@ -189,6 +189,14 @@ def test_a_replay_of_nothing_says_so() -> None:
     assert "Nothing is in quarantine." in replayed([Replay("smhi", 0, 0, 0, "", ())], [])
 
 
+def test_what_closed_gates_held_back_is_told_beside_the_quarantine() -> None:
+    console = Console(file=io.StringIO(), width=140, highlight=False)
+    print_refusals(console, [], [Refusal("snow", "payload_is_decoded", "unknown device A8", 48)])
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Held back by a closed gate" in text and "unknown device A8" in text
+    assert "Nothing is in quarantine." in text
+
+
 def test_what_is_in_quarantine_is_counted_by_its_reason() -> None:
     console = Console(file=io.StringIO(), width=140, highlight=False)
     print_refusals(console, [Refusal("snow", "payload_is_decoded", "value [x] is not a number", 1200)])
