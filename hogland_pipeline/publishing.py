@@ -54,7 +54,7 @@ def publish_build(
     # dbt takes a second to import, and most commands do not need it.
     from hogland_pipeline.dbt_build import built_tables, current_build
 
-    states = source_states(warehouse)
+    states = source_states(warehouse, configured=tables_of)
     # A mart whose source never came has no table yet; the others are published without it.
     built = built_tables(settings)
     marts = [str(node["name"]) for node in manifest.marts() if node["name"] in built]

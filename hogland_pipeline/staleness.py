@@ -1,6 +1,6 @@
 """Which sources failed at their last attempt, and which marts draw on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hogland_pipeline.manifest import Manifest
 from hogland_pipeline.publication_record import SourceState
@@ -8,8 +8,11 @@ from hogland_pipeline.publish import Staleness
 from hogland_pipeline.warehouse import Warehouse
 
 
-def source_states(warehouse: Warehouse) -> list[SourceState]:
-    """How every source that was ever tried stands, by name, with what its last run that loaded brought."""
+def source_states(warehouse: Warehouse, configured: Collection[str] | None = None) -> list[SourceState]:
+    """How every source that was ever tried stands, by name, with what its last run that loaded brought.
+
+    Of ``configured`` ones only, for readers: a feed that was switched off or renamed would stand as it ended for ever.
+    """
     with warehouse.read() as connection:
         rows = connection.execute(
             """
@@ -26,7 +29,8 @@ def source_states(warehouse: Warehouse) -> list[SourceState]:
             FROM ops.source_status AS s LEFT JOIN brought USING (source) ORDER BY s.source
             """
         ).fetchall()
-    return [SourceState(*row) for row in rows]
+    states = [SourceState(*row) for row in rows]
+    return [state for state in states if configured is None or state.source in configured]
 
 
 def stale_marts(

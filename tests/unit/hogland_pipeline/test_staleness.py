@@ -65,3 +65,11 @@ def test_states_are_those_of_the_log(tmp_path: Path) -> None:
     record_failure(warehouse, SENSOR_READING, "smhi", "run", "smhi: HTTP 503")
     (found,) = source_states(warehouse)
     assert (found.source, found.status, found.last_good_at, found.message) == ("smhi", "failed", None, "smhi: HTTP 503")
+
+
+def test_readers_are_told_of_configured_sources_only(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    for source in ("smhi", "switched_off"):
+        record_failure(warehouse, SENSOR_READING, source, "Sunday", "HTTP 503")
+    assert [found.source for found in source_states(warehouse, configured=TABLES)] == ["smhi"]
+    assert [found.source for found in source_states(warehouse)] == ["smhi", "switched_off"]
