@@ -141,7 +141,7 @@ def status() -> None:
     with _plain_errors():
         from hogland_pipeline.overview import print_status
 
-        print_status(console, load_settings())
+        print_status(console, load_settings(fetches=False))
 
 
 @app.command()
@@ -198,7 +198,7 @@ def publish(
 ) -> None:
     """Publish the last good build again, to every target; mends targets that lag behind."""
     with _plain_errors():
-        settings = load_settings()
+        settings = load_settings(fetches=False)
         from hogland_pipeline.dbt_build import MANIFEST_PATH
         from hogland_pipeline.manifest import Manifest
         from hogland_pipeline.overview import print_targets
@@ -227,7 +227,7 @@ def rollback(
 ) -> None:
     """Point readers of every target back at an earlier release."""
     with _plain_errors():
-        settings = load_settings()
+        settings = load_settings(fetches=False)
         from hogland_pipeline.overview import print_targets
         from hogland_pipeline.publishing import release_before, roll_back_everywhere
 
@@ -242,7 +242,7 @@ def releases() -> None:
     with _plain_errors():
         from hogland_pipeline.overview import print_releases
 
-        print_releases(console, load_settings())
+        print_releases(console, load_settings(needs_secrets=False))
 
 
 @app.command()

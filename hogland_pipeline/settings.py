@@ -213,11 +213,13 @@ def load_settings(
     *,
     data_dir: Path | None = None,
     needs_secrets: bool = True,
+    fetches: bool = True,
 ) -> Settings:
     """Read the configuration file (``HOGLAND_CONFIG``, else the project's ``hogland.toml``) and the environment.
 
     ``data_dir`` overrides the file's. Relative paths are taken from the configuration file's folder. What neither
-    fetches nor publishes does without the secrets of that (``needs_secrets``). Raises ``SettingsError``.
+    fetches nor publishes does without the secrets of that (``needs_secrets``); what publishes and does not fetch does
+    without the tokens of sources (``fetches``). Raises ``SettingsError``.
     """
     path = (path or Path(environment.get("HOGLAND_CONFIG", PROJECT_ROOT / "hogland.toml"))).resolve()
     try:
@@ -239,7 +241,7 @@ def load_settings(
         origins |= entries if isinstance(entries, dict) else {}
     for name, origin in origins.items():
         if isinstance(origin, dict):
-            _complete_origin(path, name, origin, environment, needs_secrets=needs_secrets)
+            _complete_origin(path, name, origin, environment, needs_token=needs_secrets and fetches)
     if needs_secrets:
         _fetch_database_password(path, document.get("publish"), environment)
     if isinstance(document.get("decoder_profiles"), str):
@@ -253,7 +255,7 @@ def load_settings(
 
 
 def _complete_origin(
-    path: Path, name: str, origin: dict[str, Any], environment: Mapping[str, str], *, needs_secrets: bool
+    path: Path, name: str, origin: dict[str, Any], environment: Mapping[str, str], *, needs_token: bool
 ) -> None:
     """Make the folder absolute and fetch the token from the environment."""
     if "token" in origin:
@@ -264,7 +266,7 @@ def _complete_origin(
     variable = origin.get("token_env")
     if mistake := complete_listen(path.parent, origin.get("listen"), environment):
         raise SettingsError(f"{path.name}: {name}.listen.{mistake}.")
-    if needs_secrets and isinstance(variable, str) and origin.get("url"):
+    if needs_token and isinstance(variable, str) and origin.get("url"):
         if not environment.get(variable):
             raise SettingsError(f"{path.name}: {name} reads its token from {variable}, which is not set.")
         origin["token"] = environment[variable]

@@ -133,6 +133,28 @@ def test_before_the_first_night_a_command_says_what_to_do(tmp_path: Path, comman
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "releases", "rollback", "publish", "quarantine"])
+def test_what_fetches_nothing_needs_no_token_of_a_feed(tmp_path: Path, command: str) -> None:
+    config = tmp_path / "hogland.toml"
+    config.write_text(
+        f'data_dir = "{tmp_path}"\nfirst_day = 2026-01-01\n[feeds.roads]\nkind = "trafikverket"\n'
+        'url = "https://api.example.org"\ntoken_env = "NOT_SET_ANYWHERE"\nstations = ["1"]\n',
+        encoding="utf-8",
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "HOGLAND_DATA_DIR"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "hogland_pipeline", command],
+        cwd=PROJECT_ROOT,
+        env=environment | {"HOGLAND_CONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode < 2
+    assert "NOT_SET_ANYWHERE" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"), [("hogland ro", ["rollback"]), ("hogland doctor --", ["--fix", "--help"]), ("hogland x", [])]
 )

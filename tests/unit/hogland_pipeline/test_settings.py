@@ -244,6 +244,10 @@ def test_what_neither_fetches_nor_publishes_needs_no_secret_of_that(tmp_path: Pa
     assert settings.feeds["tts_hogland"].token is None
     with pytest.raises(SettingsError, match=r"publish\.postgres reads its password from DATABASE_PASSWORD"):
         load_settings(path, {"TTS_TOKEN": TOKEN})
+    with pytest.raises(SettingsError, match=r"publish\.postgres reads its password from DATABASE_PASSWORD"):
+        load_settings(path, {}, fetches=False)
+    settings = load_settings(path, {"DATABASE_PASSWORD": "x"}, fetches=False)
+    assert settings.feeds["tts_hogland"].token is None
 
 
 def test_a_respondent_key_in_the_file(tmp_path: Path) -> None:
