@@ -5,6 +5,7 @@ Every finding is a sentence; what can be mended says how.
 
 from __future__ import annotations
 
+import csv
 import os
 import platform
 import shutil
@@ -23,12 +24,13 @@ from hogland_pipeline.dbt_build import MANIFEST_PATH
 from hogland_pipeline.dead_runs import free, stuck_runs
 from hogland_pipeline.publishing import server_of, target_of
 from hogland_pipeline.releases import current_release
-from hogland_pipeline.resources import bind_sources
+from hogland_pipeline.resources import SENSORS_FILE, bind_sources
 from hogland_pipeline.settings import PROJECT_ROOT, Settings, SettingsError
 from hogland_pipeline.targets.postgres import TargetFailed
 from hogland_pipeline.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable
 
 LEAST_FREE_BYTES = 2_000_000_000
+SHOWN_SENSORS = 5
 
 Outcome = Literal["ok", "warning", "problem"]
 
@@ -46,6 +48,7 @@ def examine(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
     """Look at everything; ``fix`` frees the pool slots of runs that died."""
     yield from _settings(settings)
     yield from _sources(settings)
+    yield from _sensors(settings)
     yield from _versions()
     yield from _folders(settings)
     yield from _locks(settings)
@@ -82,6 +85,35 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding("sources", "problem", f"{name}: the folder {folder} does not exist")
     if not missing:
         yield Finding("sources", "ok", ", ".join(names))
+
+
+def _sensors(settings: Settings) -> Iterator[Finding]:
+    """Rows of the register that can be read and find no readings: of a feed that there is not, or written otherwise
+    than readings are.
+    """
+    try:
+        with SENSORS_FILE.open(encoding="utf-8-sig", newline="") as register:
+            rows = [(row["feed"] or "", row["sensor_id"] or "") for row in csv.DictReader(register)]
+    except (OSError, UnicodeError, KeyError, csv.Error):
+        return  # told with the sources that need it
+    for feed in sorted({feed for feed, _ in rows} - set(settings.feeds)):
+        sensors = [sensor for each, sensor in rows if each == feed]
+        more = f" and {len(sensors) - SHOWN_SENSORS} more" if len(sensors) > SHOWN_SENSORS else ""
+        yield Finding(
+            "sensors",
+            "warning",
+            f"sensors.csv has sensors of '{feed}', which is no section [feeds.{feed}] of the settings, so that nothing"
+            f" is read of them: {', '.join(sensors[:SHOWN_SENSORS])}{more}",
+        )
+    uplinks = {name for name, feed in settings.feeds.items() if feed.kind in ("the_things_stack", "chirpstack")}
+    for feed, sensor in rows:
+        if feed in uplinks and sensor != sensor.upper():
+            yield Finding(
+                "sensors",
+                "warning",
+                f"sensors.csv has {sensor} of {feed}, whose readings stand under {sensor.upper()} and reach no mart:"
+                " write it in capitals",
+            )
 
 
 def _versions() -> Iterator[Finding]:

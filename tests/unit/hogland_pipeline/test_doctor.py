@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hogland_pipeline import doctor
 from hogland_pipeline.doctor import Finding, examine
 from hogland_pipeline.settings import load_settings
 from hogland_pipeline.warehouse import Warehouse
@@ -41,6 +42,41 @@ def test_the_key_of_respondents_is_missed_where_there_are_any(tmp_path: Path, su
     path.write_text(FEED + survey, encoding="utf-8")
     told = [finding.message for finding in examine(load_settings(path, {}))]
     assert any("HOGLAND_RESPONDENT_KEY" in message for message in told) == warns
+
+
+UPLINKS = '[feeds.chirp]\nkind = "the_things_stack"\nfolder = "deliveries"\n'
+
+
+@pytest.mark.parametrize(
+    ("register", "told"),
+    [
+        ("sensor_id,feed,decoder\nA1,snow,\n", []),
+        (
+            "sensor_id,feed,decoder\nA1,snow,\nA2,old,\nA3,old,\n",
+            [
+                "sensors.csv has sensors of 'old', which is no section [feeds.old] of the settings, so that nothing is"
+                " read of them: A2, A3"
+            ],
+        ),
+        (
+            "\ufeffsensor_id,feed,decoder\naa555a0000000001,chirp,elsys\naa,snow,\n",
+            [
+                "sensors.csv has aa555a0000000001 of chirp, whose readings stand under AA555A0000000001 and reach no"
+                " mart: write it in capitals"
+            ],
+        ),
+        ("sensor_id;feed\nA1;old\n", []),
+    ],
+)
+def test_sensors_that_nothing_is_read_of_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, register: str, told: list[str]
+) -> None:
+    (tmp_path / "sensors.csv").write_text(register, encoding="utf-8")
+    monkeypatch.setattr(doctor, "SENSORS_FILE", tmp_path / "sensors.csv")
+    path = tmp_path / "hogland.toml"
+    path.write_text(FEED + UPLINKS, encoding="utf-8")
+    found = [finding for finding in examine(load_settings(path, {})) if finding.subject == "sensors"]
+    assert found == [Finding("sensors", "warning", message) for message in told]
 
 
 def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
