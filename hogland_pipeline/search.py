@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import snowballstemmer  # type: ignore[import-untyped]
 
-from hogland_pipeline.overview import Answer, ask
+from hogland_pipeline.overview import Answer, QueryFailed, ask
 from hogland_pipeline.settings import Settings
 
 _SHORTEST_PART: Final = 4  # of a compound: "ai" is a part of too many words
@@ -22,11 +22,11 @@ def search(settings: Settings, words: str, limits: Mapping[Column, str | None]) 
 
     A word is found as itself, by its stem in Swedish or English, and, from four letters on, as a part of a compound.
     ``limits`` narrows by column (an effect's by any of the solution's effects); None does not. Withdrawn solutions are
-    left out. Raises ``NothingPublished``.
+    left out. Raises ``NothingPublished``, and ``QueryFailed`` for a limit that no solution has.
     """
     matches = " or ".join(match for word in folded(words) for match in _matches(word)) or "false"
     narrowed = " and ".join(_limit(column, value) for column, value in limits.items() if value) or "true"
-    return ask(
+    answer = ask(
         settings,
         f"""
         with hits as (
@@ -39,6 +39,9 @@ def search(settings: Settings, words: str, limits: Mapping[Column, str | None]) 
         order by hits.relevance desc, solution.title
         """,  # noqa: S608 - words are letters and digits only, values are quoted
     )
+    if not answer.rows:
+        _refuse_unknown(settings, limits)
+    return answer
 
 
 def folded(words: str) -> list[str]:
@@ -60,8 +63,21 @@ def _matches(word: str) -> Iterator[str]:
             yield f"contains(term.term, '{stem}')"
 
 
+def _refuse_unknown(settings: Settings, limits: Mapping[Column, str | None]) -> None:
+    """Nothing was found: a limit that is misspelt is the better answer."""
+    for column, value in limits.items():
+        query = f"select distinct {column} from {_table_of(column)} where {column} is not null order by 1"  # noqa: S608 - ours
+        known = [str(row[0]) for row in ask(settings, query).rows] if value else []
+        if value and value not in known:
+            raise QueryFailed(f"No solution has the {column} '{value}'; there are: {', '.join(known) or 'none'}.")
+
+
+def _table_of(column: Column) -> str:
+    return "kpi_twin__solution_effect" if column in ("effect_quantity", "effect_unit") else "kpi_twin__solution"
+
+
 def _limit(column: Column, value: str) -> str:
     literal = "'" + value.replace("'", "''") + "'"
-    if column in ("effect_quantity", "effect_unit"):
-        return f"url in (select url from kpi_twin__solution_effect where {column} = {literal})"  # noqa: S608 - quoted
+    if (table := _table_of(column)) != "kpi_twin__solution":
+        return f"url in (select url from {table} where {column} = {literal})"  # noqa: S608 - quoted
     return f"solution.{column} = {literal}"

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 import snowballstemmer
 
-from hogland_pipeline.overview import NothingPublished
+from hogland_pipeline.overview import NothingPublished, QueryFailed
 from hogland_pipeline.releases import Target
 from hogland_pipeline.search import Column, folded, search
 from hogland_pipeline.settings import Settings, load_settings
@@ -75,15 +75,36 @@ def test_a_word_is_found_in_any_form_and_the_best_solution_comes_first(
     [
         ({"stage": "identified"}, ["analysis"]),
         ({"transition_area": "Energi"}, ["analysis", "heating"]),
-        ({"transition_area": "O'Brien"}, []),
+        ({"transition_area": "Transport"}, []),
         ({"effect_quantity": "emissions"}, ["heating"]),
-        ({"effect_unit": "kWh", "stage": None}, []),
+        ({"effect_unit": "t CO2/yr", "stage": "identified"}, []),
     ],
 )
 def test_a_search_is_narrowed_by_area_stage_and_effect(
     settings: Settings, limits: dict[Column, str | None], urls: list[str]
 ) -> None:
     assert found(settings, "energi värme", limits) == urls
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"stage": "analyzed"}, "No solution has the stage 'analyzed'; there are: analysed, identified."),
+        (
+            {"transition_area": "O'Brien"},
+            "No solution has the transition_area 'O'Brien'; there are: Energi, Transport.",
+        ),
+        ({"stage": None, "effect_unit": "kg"}, "No solution has the effect_unit 'kg'; there are: t CO2/yr."),
+    ],
+)
+def test_a_limit_that_no_solution_has_is_told(settings: Settings, limits: dict[Column, str | None], told: str) -> None:
+    with pytest.raises(QueryFailed) as failed:
+        search(settings, "byggnad", limits)
+    assert str(failed.value) == told
+
+
+def test_words_that_no_solution_has_find_nothing(settings: Settings) -> None:
+    assert found(settings, "zzz", {"stage": "analysed", "effect_unit": None}) == []
 
 
 def test_words_are_folded_as_the_index_folds_them() -> None:
