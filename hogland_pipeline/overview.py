@@ -31,6 +31,8 @@ SAFE: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+# With its border: less of a column is no value any more.
+NARROWEST_COLUMN = 11
 NO_QUERY = 'That is no query: try "from dim_kpi".'
 
 
@@ -70,15 +72,33 @@ def ask(settings: Settings, query: str) -> Answer:
 
 
 def print_answer(console: Console, answer: Answer, limit: int) -> None:
-    """The first rows as a table, and how many there are."""
-    table = Table()
-    for column in answer.columns:
-        table.add_column(escape(column))
-    for row in answer.rows[:limit]:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
-    console.print(table)
+    """The first rows as a table, or one below the other where the columns would be cut to a letter; and how many there
+    are.
+    """
+    rows = [["" if value is None else str(value) for value in row] for row in answer.rows[:limit]]
+    if len(answer.columns) * NARROWEST_COLUMN <= console.width:
+        console.print(_wide(answer.columns, rows))
+    else:
+        for row in rows:
+            console.print(_tall(answer.columns, row))
     more = f", the first {limit} shown (--limit)" if len(answer.rows) > limit else ""
     console.print(f"{len(answer.rows)} rows{more}")
+
+
+def _wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table()
+    for column in columns:
+        table.add_column(escape(column))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _tall(columns: Sequence[str], row: Sequence[str]) -> Table:
+    table = Table(show_header=False)
+    for column, value in zip(columns, row, strict=True):
+        table.add_row(escape(column), escape(value))
+    return table
 
 
 def write_csv(answer: Answer, file: TextIO) -> None:

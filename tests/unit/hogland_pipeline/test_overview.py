@@ -80,6 +80,15 @@ def test_brackets_of_a_value_are_shown_and_are_no_markup() -> None:
     assert "[/b]" in console.export_text()
 
 
+@pytest.mark.parametrize(("columns", "is_tall"), [(10, False), (17, True)])
+def test_many_columns_stand_below_each_other(columns: int, is_tall: bool) -> None:
+    console = Console(record=True, width=120)
+    print_answer(console, Answer([f"column_{n:02}" for n in range(columns)], [tuple(range(columns))] * 2), limit=1)
+    lines = console.export_text().splitlines()
+    assert any(line.split() == ["│", "column_01", "│", "1", "│"] for line in lines) == is_tall
+    assert lines[-1] == "2 rows, the first 1 shown (--limit)"
+
+
 def test_after_a_roll_back_a_day_is_answered_by_what_readers_saw(settings: Settings, released: list[str]) -> None:
     roll_back_everywhere(settings, released[0])
     assert release_at(Target(settings.data_dir), datetime.now(UTC)) == released[0]
