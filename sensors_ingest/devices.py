@@ -48,10 +48,19 @@ def load_devices(path: Path, feed: str, decoders: Collection[str]) -> tuple[Devi
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        rows = pl.read_csv(path, infer_schema=False, row_index_name="row", row_index_offset=2)
+        content = path.read_bytes()
+        content.decode("utf-8")
+        rows = pl.read_csv(content, infer_schema=False, row_index_name="row", row_index_offset=2)
+    except UnicodeDecodeError as error:
+        row = error.object.count(b"\n", 0, error.start) + 1
+        raise DeviceListError(f"{path}, row {row}: not UTF-8; save the file as CSV UTF-8.") from None
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DeviceListError(f"{path} cannot be read as a device list: {error}") from error
+        # Further lines are advice to who calls Polars.
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise DeviceListError(f"{path} cannot be read as a device list: {reason}.") from error
     missing = [name for name in COLUMNS if name not in rows.columns]
+    if missing and any(";" in name for name in rows.columns):
+        raise DeviceListError(f"{path} separates its columns with semicolons, as Excel does; commas are needed.")
     if missing:
         raise DeviceListError(f"{path} lacks the columns {', '.join(missing)}.")
     return rows

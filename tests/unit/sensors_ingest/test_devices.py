@@ -41,3 +41,21 @@ def test_unusable_file(tmp_path: Path) -> None:
         load_devices(tmp_path / "none.csv", "tts", ["elsys"])
     with pytest.raises(DeviceListError, match="lacks the columns feed, decoder"):
         load_devices(write(tmp_path, "1,2", header="sensor_id,x"), "tts", ["elsys"])
+
+
+def test_files_as_excel_saves_them_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DeviceListError, match="separates its columns with semicolons"):
+        load_devices(write(tmp_path, "A;tts;one;elsys", header=HEADER.replace(",", ";")), "tts", ["elsys"])
+    path = write(tmp_path, "A81758FFFE04A001,tts,one,elsys", "A81758FFFE04A002,tts,Nässjö,elsys")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252"))
+    with pytest.raises(DeviceListError, match="row 3: not UTF-8; save the file as CSV UTF-8"):
+        load_devices(path, "tts", ["elsys"])
+    path = write(tmp_path, "\ufeffA81758FFFE04A001,tts,one,elsys,more,and more")
+    with pytest.raises(DeviceListError, match="cannot be read as a device list") as told:
+        load_devices(path, "tts", ["elsys"])
+    assert "\n" not in str(told.value)
+
+
+def test_the_mark_that_excel_puts_first_is_none_of_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path, "A81758FFFE04A001,tts,one,elsys", header=f"\ufeff{HEADER}")
+    assert load_devices(path, "tts", ["elsys"]) == (Device("A81758FFFE04A001", "elsys"),)
