@@ -1,4 +1,4 @@
--- An indicator of sensors whose quantities kpi_lineage.sql does not know has no raw rows.
+-- An indicator of sensors whose quantities int_value_quantity__traced does not know has no raw rows.
 select
     lineage.kpi_id,
     lineage.area_id,

@@ -15,19 +15,28 @@ from hogland_pipeline.settings import PROJECT_ROOT, SettingsError
 from hogland_pipeline.warehouse import WarehouseBusy, WarehouseUnreadable
 from sensors_ingest.landing import LandingDamaged
 
+# Settings of the shell that runs the tests, which a test does not want to meet.
+OURS = ("HOGLAND_CONFIG", "HOGLAND_DATA_DIR", "DAGSTER_HOME")
+
+
+def typed(*command: str, **environment: Path) -> subprocess.CompletedProcess[str]:
+    """What a command says and how it ends, in a process of its own."""
+    outside = {key: value for key, value in os.environ.items() if key not in OURS}
+    return subprocess.run(
+        [sys.executable, "-m", "hogland_pipeline", *command],
+        cwd=PROJECT_ROOT,
+        env=outside | {key: str(value) for key, value in environment.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
 
 @pytest.mark.parametrize("command", ["run", "prepare"])
 def test_a_bad_setting_ends_with_status_2_and_one_line(tmp_path: Path, command: str) -> None:
     config = tmp_path / "hogland.toml"
     config.write_text((PROJECT_ROOT / "hogland.toml").read_text("utf-8").replace("first_day", "frist_day"), "utf-8")
-    ended = subprocess.run(
-        [sys.executable, "-m", "hogland_pipeline", command],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "HOGLAND_CONFIG": str(config), "HOGLAND_DATA_DIR": str(tmp_path / "data")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = typed(command, HOGLAND_CONFIG=config, HOGLAND_DATA_DIR=tmp_path / "data")
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr == "hogland.toml: frist_day is not a known setting: did you mean 'first_day'?\n"
@@ -51,15 +60,7 @@ def test_a_data_folder_that_cannot_be_used_is_told(tmp_path: Path, command: str,
         '[feeds.chirp]\nkind = "chirpstack"\nlisten = { mqtt = { host = "127.0.0.1" } }\n',
         encoding="utf-8",
     )
-    environment = {key: value for key, value in os.environ.items() if key != "HOGLAND_DATA_DIR"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "hogland_pipeline", command],
-        cwd=PROJECT_ROOT,
-        env=environment | {"HOGLAND_CONFIG": str(config)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = typed(command, HOGLAND_CONFIG=config)
     assert ended.returncode == status
     assert ended.stderr.splitlines()[-1] == told.format(data=data, file=data.parent)
     assert "Traceback" not in ended.stderr
@@ -91,15 +92,7 @@ def test_a_mistake_of_ours_keeps_its_traceback() -> None:
 
 
 def test_the_doctor_looks_at_dead_runs_of_an_instance_it_finds_itself(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
-    result = subprocess.run(
-        [sys.executable, "-m", "hogland_pipeline", "doctor"],
-        cwd=PROJECT_ROOT,
-        env=environment | {"HOGLAND_DATA_DIR": str(tmp_path / "data")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = typed("doctor", HOGLAND_DATA_DIR=tmp_path / "data")
     assert "runs: no dead run holds a slot" in result.stdout
     assert "Traceback" not in result.stderr
 
@@ -120,14 +113,7 @@ def test_the_doctor_looks_at_dead_runs_of_an_instance_it_finds_itself(tmp_path: 
     ids=lambda part: part[0] if isinstance(part, list) else "",
 )
 def test_before_the_first_night_a_command_says_what_to_do(tmp_path: Path, command: list[str], told: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "hogland_pipeline", *command],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "HOGLAND_DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = typed(*command, HOGLAND_DATA_DIR=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1:] == [told.format(data=tmp_path)]
     assert "Traceback" not in ended.stderr
@@ -141,15 +127,7 @@ def test_what_fetches_nothing_needs_no_token_of_a_feed(tmp_path: Path, command: 
         'url = "https://api.example.org"\ntoken_env = "NOT_SET_ANYWHERE"\nstations = ["1"]\n',
         encoding="utf-8",
     )
-    environment = {key: value for key, value in os.environ.items() if key != "HOGLAND_DATA_DIR"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "hogland_pipeline", command],
-        cwd=PROJECT_ROOT,
-        env=environment | {"HOGLAND_CONFIG": str(config)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = typed(command, HOGLAND_CONFIG=config)
     assert ended.returncode < 2
     assert "NOT_SET_ANYWHERE" not in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -65,6 +65,19 @@ def bound(folder: Path, devices: Sequence[str]) -> BoundSource:
     return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
 
 
+def declaring(folder: Path, of_temperature: str) -> BoundSource:
+    """The known device by a profile declared beside the folder, which reads Elsys's temperature as its owner says."""
+    declared = folder.with_name("decoders")
+    declared.mkdir(exist_ok=True)
+    (declared / "ours.toml").write_text(
+        'reads = "bytes"\nendianness = "big"\nsource = "made up"\n[[layout]]\nlength = 8\n[[layout.field]]\n'
+        f'offset = 1\ntype = "uint16"\nquantity = "air_temperature"\nunit = "degC"\n{of_temperature}\n',
+        encoding="utf-8",
+    )
+    source = TheThingsStack("uplinks", Folder(folder), (Device(KNOWN, "ours"),), profiles=load_profiles(declared))
+    return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
+
+
 def load(settings: Settings, warehouse: Warehouse, landing: Landing, source: BoundSource) -> None:
     files = source.source.fetch(landing, [DAY])
     assert load_files(warehouse, source, landing, files, "run-1", settings).status == "passed"
@@ -181,18 +194,8 @@ def test_an_empty_quarantine_has_nothing_to_replay(
 def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
     tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
 ) -> None:
-    folder, declared = tmp_path / "drop", tmp_path / "decoders"
+    folder = tmp_path / "drop"
     deliver(folder, [uplink(KNOWN, frame) for frame in range(3)])
-    declared.mkdir()
-
-    def scaled(scale: float) -> BoundSource:
-        (declared / "ours.toml").write_text(
-            'reads = "bytes"\nendianness = "big"\nsource = "made up"\n[[layout]]\nlength = 8\n[[layout.field]]\n'
-            f'offset = 1\ntype = "uint16"\nquantity = "air_temperature"\nunit = "degC"\nscale = {scale}\n',
-            encoding="utf-8",
-        )
-        source = TheThingsStack("uplinks", Folder(folder), (Device(KNOWN, "ours"),), profiles=load_profiles(declared))
-        return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
 
     def temperatures() -> list[tuple[float, int]]:
         with warehouse.read() as connection:
@@ -200,11 +203,12 @@ def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
                 "SELECT value, revision FROM raw.sensor_reading WHERE quantity = 'air_temperature'"
             ).fetchall()
 
-    load(settings, warehouse, landing, scaled(0.01))
+    load(settings, warehouse, landing, declaring(folder, "scale = 0.01"))
     assert temperatures() == [(2.26, 1)] * 3
-    assert replay_source(settings, warehouse, landing, scaled(0.1), "run-2").files == 0, "nothing was refused"
+    mended = declaring(folder, "scale = 0.1")
+    assert replay_source(settings, warehouse, landing, mended, "run-2").files == 0, "nothing was refused"
 
-    replay = replay_source(settings, warehouse, landing, scaled(0.1), "run-3", whole=True)
+    replay = replay_source(settings, warehouse, landing, mended, "run-3", whole=True)
 
     assert (replay.files, replay.rows_loaded) == (1, 3)
     assert temperatures() == [(22.6, 2)] * 3, "the earlier value stays in the history"
@@ -213,18 +217,8 @@ def test_a_decoder_that_read_wrong_values_is_mended_by_a_whole_replay(
 def test_a_number_that_was_a_sentinel_is_taken_back_by_a_whole_replay(
     tmp_path: Path, settings: Settings, warehouse: Warehouse, landing: Landing
 ) -> None:
-    folder, declared = tmp_path / "drop", tmp_path / "decoders"
+    folder = tmp_path / "drop"
     deliver(folder, [uplink(KNOWN, frame) for frame in range(39)] + [uplink(KNOWN, 39, ELSYS_PROBE_MISSING)])
-    declared.mkdir()
-
-    def knowing(sentinels: str) -> BoundSource:
-        (declared / "ours.toml").write_text(
-            'reads = "bytes"\nendianness = "big"\nsource = "made up"\n[[layout]]\nlength = 8\n[[layout.field]]\n'
-            f'offset = 1\ntype = "uint16"\nquantity = "air_temperature"\nunit = "degC"\nscale = 0.001\n{sentinels}',
-            encoding="utf-8",
-        )
-        source = TheThingsStack("uplinks", Folder(folder), (Device(KNOWN, "ours"),), profiles=load_profiles(declared))
-        return BoundSource(source, SENSOR_READING, "lorawan", "", "team:test", is_daily=True, is_remote=False)
 
     def stored() -> list[tuple[int, float]]:
         with warehouse.read() as connection:
@@ -232,17 +226,11 @@ def test_a_number_that_was_a_sentinel_is_taken_back_by_a_whole_replay(
                 "SELECT count(*), max(value) FROM raw.sensor_reading WHERE quantity = 'air_temperature'"
             ).fetchall()
 
-    load(settings, warehouse, landing, knowing(""))
+    load(settings, warehouse, landing, declaring(folder, "scale = 0.001"))
     assert stored() == [(40, 32.767)]
 
-    replay = replay_source(
-        settings,
-        warehouse,
-        landing,
-        knowing('sentinels = [{ value = 32767, reason = "no probe" }]\n'),
-        "run-2",
-        whole=True,
-    )
+    knowing = declaring(folder, 'scale = 0.001\nsentinels = [{ value = 32767, reason = "no probe" }]')
+    replay = replay_source(settings, warehouse, landing, knowing, "run-2", whole=True)
 
     assert stored() == [(39, 0.226)]
     assert (replay.rows_loaded, replay.rows_taken_back) == (0, 1)
@@ -250,7 +238,7 @@ def test_a_number_that_was_a_sentinel_is_taken_back_by_a_whole_replay(
         refused = connection.execute("SELECT source_value FROM quarantine.sensor_reading").fetchall()
         touched = connection.execute("SELECT local_date FROM ops.touched_day WHERE load_id = 2").fetchall()
     assert (refused, touched) == ([("32767",)], [(DAY,)])
-    again = replay_source(settings, warehouse, landing, knowing(""), "run-3", whole=True)
+    again = replay_source(settings, warehouse, landing, declaring(folder, "scale = 0.001"), "run-3", whole=True)
     assert (again.rows_loaded, again.rows_taken_back, stored()) == (1, 0, [(40, 32.767)])
 
 
