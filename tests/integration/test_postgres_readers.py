@@ -78,7 +78,7 @@ def test_readers_through_many_swaps_meet_no_error_and_no_mixture(server: Server,
         assert len(reader.seen) > 2 * SWAPS, "too few reads to prove anything"
         assert {len(nights) for nights in reader.seen} == {1}
         assert len({night for nights in reader.seen for night in nights}) > SWAPS // 2
-        assert reader.slowest < 2
+        assert reader.slowest < 15, "locked out"  # 0.2 s a lock at most, on a machine that may be busy
     assert server.ask("select night from anna.latest") == [(SWAPS,)]
     parts = server.ask("select count(*) from pg_inherits where inhparent = 'marts__releases.daily_snow'::regclass")
     assert parts[0][0] <= 3, "old releases pile up"
