@@ -106,3 +106,21 @@ def test_raw_rows_are_those_of_the_values_own_quantities_and_days(
         f" where kpi_id = '{kpi_id}' and area_id = '{area_id}' and period = '{period}' group by all"
     )
     assert set(found) == raw
+
+
+@pytest.mark.parametrize(
+    "loses_its_rows",
+    [
+        "update main.kpi_lineage set raw_table = null where kpi_id = 'zero_crossings'",
+        "update main.kpi_lineage set raw_table = null where area_type = 'building'",
+        "update main.kpi_lineage set raw_table = null, dbt_model = 'int_kpi_value__climate'"
+        " where kpi_id = 'uttc_solutions_by_stage'",
+    ],
+)
+def test_a_value_without_raw_rows_fails_the_night(traced: Build, loses_its_rows: str) -> None:
+    kept = traced.marts.read_bytes()
+    sound = traced.dbt("test", "-s", "values_have_raw_rows")
+    traced.change_marts(loses_its_rows)
+    failed = traced.dbt("test", "-s", "values_have_raw_rows")
+    traced.marts.write_bytes(kept)
+    assert (sound, failed) == (set(), {"values_have_raw_rows"})
